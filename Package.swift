@@ -1,0 +1,182 @@
+// swift-tools-version:6.2
+// The house list. One row is one target; it imports only rows above it, from its own layer or a
+// lower one. README.md shows the same rows to readers, and TidyTests holds both, and every
+// `import` in the sources, to this list. Rows keep this exact form because that suite reads it.
+import PackageDescription
+
+/// The folders under Sources, from the ground up.
+enum Layer: String {
+    case c = "C"
+    case foundations = "Foundations"
+    case mechanisms = "Mechanisms"
+    case policy = "Policy"
+    case roles = "Roles"
+    case programs = "Programs"
+}
+
+/// Every Swift target gets the same strictness, tests included.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // Spans that functions return carry their owner's lifetime; the language has no stable
+    // spelling for it yet.
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// The package that offers a product.
+let packages = [
+    "ArgumentParser": "swift-argument-parser", "Histogram": "hdrhistogram-swift",
+    "Logging": "swift-log", "SystemPackage": "swift-system", "Yams": "Yams",
+]
+
+func dependencies(_ imports: [String], _ products: [String]) -> [Target.Dependency] {
+    imports.map { .target(name: $0) }
+        + products.map { .product(name: $0, package: packages[$0, default: "unknown"]) }
+}
+
+/// A target of the house. `apt` names the Debian package behind a module map.
+func layer(
+    _ layer: Layer, _ name: String, imports: [String] = [], products: [String] = [],
+    embedding texts: [String] = [], apt: String? = nil
+) -> Target {
+    let path = "Sources/\(layer.rawValue)/\(name)"
+    if let apt { return .systemLibrary(name: name, path: path, providers: [.apt([apt])]) }
+    if layer == .c { return .target(name: name, path: path) }
+    let needs = dependencies(imports, products)
+    return layer == .programs
+        ? .executableTarget(
+            name: name, dependencies: needs, path: path,
+            resources: texts.map { .embedInCode($0) }, swiftSettings: strict)
+        : .target(name: name, dependencies: needs, path: path, swiftSettings: strict)
+}
+
+/// What several test suites share; `isC` where Swift cannot write it.
+func support(
+    _ name: String, imports: [String] = [], products: [String] = [], isC: Bool = false
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies(imports, products), path: "Tests/\(name)",
+        swiftSettings: isC ? [] : strict)
+}
+
+/// A program that a test suite starts as a process of its own.
+func probe(_ name: String, imports: [String] = [], products: [String] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies(imports, products), path: "Tests/\(name)",
+        swiftSettings: strict)
+}
+
+/// A test suite.
+func suite(_ name: String, imports: [String] = [], products: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies(imports, products), path: "Tests/\(name)",
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "hermes-emulator",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        layer(.c, "CLinuxShims"),
+        layer(.c, "CNUMA", apt: "libnuma-dev"),
+        layer(.c, "CVectorKernels"),
+
+        layer(.foundations, "Quantities"),
+        layer(.foundations, "SeededRandom"),
+        layer(.foundations, "WeightFormats"),
+        layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "Messages"),
+        layer(.foundations, "MappedMemory", products: ["SystemPackage"]),
+        layer(.foundations, "Tokenizer"),
+
+        layer(
+            .mechanisms, "RingTransport", imports: ["CLinuxShims", "MappedMemory", "Messages"],
+            products: ["SystemPackage"]),
+        layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "NUMABinding", imports: ["CLinuxShims", "CNUMA"],
+            products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "ModelFile", imports: ["MappedMemory", "WeightFormats"],
+            products: ["SystemPackage"]),
+        layer(.mechanisms, "Kernels", imports: ["CVectorKernels", "WeightFormats"]),
+        layer(
+            .mechanisms, "NeuronShards",
+            imports: ["Kernels", "MappedMemory", "ModelFile", "WeightFormats"]),
+        layer(
+            .mechanisms, "SparsityCalibration", imports: ["MappedMemory"],
+            products: ["SystemPackage"]),
+
+        layer(.policy, "HardwareModel", imports: ["Quantities", "SeededRandom", "Topology"]),
+        layer(.policy, "NeuronPlacement", imports: ["Quantities"]),
+        layer(
+            .policy, "Transformer",
+            imports: [
+                "Kernels", "ModelFile", "SeededRandom", "SparsityCalibration", "WeightFormats",
+            ]),
+
+        layer(
+            .roles, "DIMMWorker",
+            imports: [
+                "Kernels", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
+                "NeuronShards", "Transformer",
+            ]),
+        layer(
+            .roles, "Coordinator",
+            imports: [
+                "Kernels", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
+                "NeuronShards", "Transformer",
+            ]),
+
+        layer(
+            .programs, "hermes",
+            imports: [
+                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
+                "NUMABinding", "NeuronPlacement", "NeuronShards", "Quantities", "RingTransport",
+                "SparsityCalibration", "Supervision", "Tokenizer", "Topology", "Transformer",
+            ],
+            products: ["ArgumentParser", "Logging", "SystemPackage"],
+            embedding: ["Texts/calibration.txt"]),
+        layer(
+            .programs, "benchmarks",
+            imports: [
+                "CLinuxShims", "Kernels", "MappedMemory", "Messages", "RingTransport",
+                "WeightFormats",
+            ],
+            products: ["ArgumentParser", "Histogram", "SystemPackage"]),
+
+        support("CTestConditions", isC: true),
+        support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
+        probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
+
+        suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
+        suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
+        suite("LaunchTests"),
+        suite("MappedMemoryTests", imports: ["MappedMemory"]),
+        suite(
+            "ModelFileTests",
+            imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
+            products: ["SystemPackage"]),
+        suite(
+            "NUMABindingTests", imports: ["CTestConditions", "NUMABinding"],
+            products: ["SystemPackage"]),
+        suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite("RingTransportTests", imports: ["MappedMemory", "Messages", "RingTransport"]),
+        suite(
+            "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
+            products: ["SystemPackage"]),
+        suite("TidyTests"),
+        suite("TokenizerTests", imports: ["Tokenizer"]),
+        suite("TopologyTests", imports: ["Quantities", "SeededRandom", "Topology"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,106 @@
+/// The fixed part in front of every message between the coordinator and a worker.
+///
+/// Byte layout, little-endian, 32 bytes; the payload follows at ``byteCount``:
+///
+///     0   kind        UInt16
+///     2   layer       UInt16   transformer layer, 0 where none
+///     4   position    UInt32   token position in the context (first one of several)
+///     8   count       UInt32   meaning by kind, see ``MessageKind``
+///     12  auxiliary   UInt32   meaning by kind
+///     16  step        UInt64   counts requests; a reply carries its request's number
+///     24  reserved    UInt64   zero
+package struct MessageHeader: Equatable, Sendable {
+    package static let byteCount = 32
+
+    package var kind: MessageKind
+    package var layer: Int
+    package var position: Int
+    package var count: Int
+    package var auxiliary: Int
+    package var step: UInt64
+
+    /// - Precondition: `layer` fits 16 bits, the other counts 32 bits.
+    package init(
+        _ kind: MessageKind, layer: Int = 0, position: Int = 0, count: Int = 0,
+        auxiliary: Int = 0, step: UInt64
+    ) {
+        precondition(layer >= 0 && layer <= UInt16.max)
+        precondition(position >= 0 && position <= UInt32.max)
+        precondition(count >= 0 && count <= UInt32.max)
+        precondition(auxiliary >= 0 && auxiliary <= UInt32.max)
+        self.kind = kind
+        self.layer = layer
+        self.position = position
+        self.count = count
+        self.auxiliary = auxiliary
+        self.step = step
+    }
+
+    /// Reads a header that a peer wrote. Throws ``LinkError/peerCorrupt(_:)`` on a message too
+    /// short or of an unknown kind; the fields' ranges are for the receiving role to check.
+    package init(decoding message: RawSpan) throws(LinkError) {
+        guard message.byteCount >= Self.byteCount else {
+            throw .peerCorrupt("a message of \(message.byteCount) bytes has no header")
+        }
+        let rawKind = message.word16(at: 0)
+        guard let kind = MessageKind(rawValue: rawKind) else {
+            throw .peerCorrupt("message kind \(rawKind) is unknown")
+        }
+        self.kind = kind
+        layer = Int(message.word16(at: 2))
+        position = Int(message.word32(at: 4))
+        count = Int(message.word32(at: 8))
+        auxiliary = Int(message.word32(at: 12))
+        step = message.word64(at: 16)
+    }
+
+    /// Writes the header to the first ``byteCount`` bytes of a message.
+    package func encode(into message: inout MutableRawSpan) {
+        message.storeBytes(of: kind.rawValue, toByteOffset: 0, as: UInt16.self)
+        message.storeBytes(of: UInt16(layer), toByteOffset: 2, as: UInt16.self)
+        message.storeBytes(of: UInt32(position), toByteOffset: 4, as: UInt32.self)
+        message.storeBytes(of: UInt32(count), toByteOffset: 8, as: UInt32.self)
+        message.storeBytes(of: UInt32(auxiliary), toByteOffset: 12, as: UInt32.self)
+        message.storeBytes(of: step, toByteOffset: 16, as: UInt64.self)
+        message.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    }
+}
+
+/// What a message asks or answers, and what its payload holds.
+///
+/// Floats are 32-bit, bit sets are 64-bit words with neuron slot `s` at bit `s % 64` of word
+/// `s / 64`; a *slot* counts the neurons of the receiving DIMM in ascending order.
+package enum MessageKind: UInt16, Sendable {
+    // Coordinator to worker.
+    /// Payload: ``WorkerConfiguration``. Answered by ``ready``, after the activity rules if any.
+    case configure = 1
+    /// Rows of the prefill for one KV head: `count` positions from `position`, KV head
+    /// `auxiliary`. Payload: keys [count, headSize], then values [count, headSize]. No answer.
+    case storeKeysAndValues = 2
+    /// Payload: bit set of the slots to compute, then the normed input [hidden]. Answered by
+    /// ``partialSum`` with q, k and v in one row [qkvWidth].
+    case projectQKV = 3
+    /// For each of the layer's KV heads that the DIMM owns, ascending (`count` of them): queries
+    /// [group, headSize], key [headSize], value [headSize]. Answered by ``attentionContext``.
+    case attend = 4
+    /// Payload as ``projectQKV``. Answered by ``partialSum`` [hidden].
+    case feedForward = 5
+    /// No payload. Answered by ``farewell``; then the worker leaves.
+    case shutDown = 6
+    /// Which gates count as active in `layer`: `count` = the DIMM's slots. Payload: threshold
+    /// Float, means [count], weights [count]. No answer.
+    case setActivityRule = 7
+
+    // Worker to coordinator.
+    /// Payload: ``WorkerFacts``.
+    case ready = 33
+    /// `count` elements, float32 or, in a sparse run, float64; `auxiliary` = how many neurons
+    /// were actually active. Payload: the elements, then the bit set of the active slots.
+    case partialSum = 34
+    /// `count` heads' contexts, each [group, headSize].
+    case attentionContext = 35
+    /// Payload: ``WorkerFacts``, read again at the end.
+    case farewell = 36
+    /// The worker cannot go on. `auxiliary`: exit code to use; payload: UTF-8 text.
+    case fault = 37
+}

@@ -1,0 +1,42 @@
+/// One end of a duplex, ordered, reliable connection between the coordinator and one worker.
+///
+/// Roles see only this protocol, so a whole system runs inside one test, and rings, sockets and
+/// RDMA are interchangeable. A link has one owner thread; it is not shared.
+package protocol MessageLink: AnyObject {
+    /// The largest message that ``send(byteCount:_:)`` accepts, in bytes.
+    var maximumMessageByteCount: Int { get }
+
+    /// Writes one message in place and publishes it; waits while there is no room.
+    ///
+    /// - Parameter fill: writes the message; sees exactly `byteCount` bytes of unspecified content.
+    func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError)
+
+    /// Waits for the oldest message and reads it in place; its room is given back on return.
+    ///
+    /// The peer can still write while `read` runs: copy what decides control flow, then check it.
+    func receive(_ read: (RawSpan) -> Void) throws(LinkError)
+
+    /// As ``receive(_:)``, but returns `false` at once when no message is there.
+    func tryReceive(_ read: (RawSpan) -> Void) throws(LinkError) -> Bool
+}
+
+/// What ends a link from outside. Our own misuse (a message above the maximum) traps instead.
+package enum LinkError: Error, Equatable, CustomStringConvertible {
+    /// The peer process is gone; the text says how it ended.
+    case peerGone(String)
+    /// The peer's memory or message breaks the protocol; the text names the field and the rule.
+    case peerCorrupt(String)
+    /// A signal asked this process to stop while it waited.
+    case interrupted(signal: Int32)
+    /// The operating system refused; the text names call and cause.
+    case system(String)
+
+    package var description: String {
+        switch self {
+        case .peerGone(let how): "peer is gone: \(how)"
+        case .peerCorrupt(let what): "peer broke the protocol: \(what)"
+        case .interrupted(let signal): "interrupted by signal \(signal)"
+        case .system(let what): what
+        }
+    }
+}

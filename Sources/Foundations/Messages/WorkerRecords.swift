@@ -1,0 +1,117 @@
+/// What a worker needs to know before it loads its shard; payload of ``MessageKind/configure``.
+///
+/// Byte layout: five little-endian UInt32 in the order of the properties.
+package struct WorkerConfiguration: Equatable, Sendable {
+    package static let byteCount = 20
+
+    /// This worker's DIMM, and how many there are: neuron `i` is at home on `i % dimmCount`.
+    package var dimmIndex: Int
+    package var dimmCount: Int
+    /// Positions that the KV cache must hold.
+    package var contextCapacity: Int
+    /// Whether one ``MessageKind/setActivityRule`` per layer follows.
+    package var isSparse: Bool
+    /// Layers of the model as the coordinator read them: a worker with another file refuses.
+    package var layerCount: Int
+
+    package init(
+        dimmIndex: Int, dimmCount: Int, contextCapacity: Int, isSparse: Bool, layerCount: Int
+    ) {
+        self.dimmIndex = dimmIndex
+        self.dimmCount = dimmCount
+        self.contextCapacity = contextCapacity
+        self.isSparse = isSparse
+        self.layerCount = layerCount
+    }
+
+    /// Reads and checks a configuration behind the header of `message`.
+    package init(decoding message: RawSpan) throws(LinkError) {
+        let base = MessageHeader.byteCount
+        guard message.byteCount == base + Self.byteCount else {
+            throw .peerCorrupt("a configuration of \(message.byteCount) bytes")
+        }
+        dimmIndex = Int(message.word32(at: base))
+        dimmCount = Int(message.word32(at: base + 4))
+        contextCapacity = Int(message.word32(at: base + 8))
+        isSparse = message.word32(at: base + 12) != 0
+        layerCount = Int(message.word32(at: base + 16))
+        guard dimmCount >= 1, dimmIndex < dimmCount, contextCapacity >= 1, layerCount >= 1 else {
+            throw .peerCorrupt("configuration \(self) is impossible")
+        }
+    }
+
+    package func encode(into message: inout MutableRawSpan) {
+        let fields = [dimmIndex, dimmCount, contextCapacity, isSparse ? 1 : 0, layerCount]
+        for (index, field) in fields.enumerated() {
+            message.storeBytes(
+                of: UInt32(field), toByteOffset: MessageHeader.byteCount + 4 * index,
+                as: UInt32.self)
+        }
+    }
+}
+
+/// Where a worker's memory really lies and what it holds; payload of ``MessageKind/ready`` and,
+/// read again at the end, of ``MessageKind/farewell``.
+///
+/// Byte layout: eight little-endian UInt64 in the order of the properties.
+package struct WorkerFacts: Equatable, Sendable {
+    package static let byteCount = 64
+    /// Stands for "the kernel does not say".
+    package static let unknown = UInt64.max
+
+    /// Bytes of this worker's weights, re-laid, side tables included.
+    package var weightByteCount: UInt64
+    package var keyValueByteCount: UInt64
+    /// The NUMA node whose CPU the worker's thread ran on when it asked.
+    package var node: UInt64
+    /// Pages of weights and KV cache on a node that was asked for, elsewhere, and not yet touched.
+    package var pagesOnNode: UInt64
+    package var pagesElsewhere: UInt64
+    package var pagesUntouched: UInt64
+    /// CPU time of the worker process so far, nanoseconds of wall-clock kind.
+    package var processorNanoseconds: UInt64
+    /// Memory that is this process's alone (Private_Dirty of smaps_rollup), bytes.
+    package var privateDirtyByteCount: UInt64
+
+    package init(
+        weightByteCount: UInt64, keyValueByteCount: UInt64, node: UInt64, pagesOnNode: UInt64,
+        pagesElsewhere: UInt64, pagesUntouched: UInt64, processorNanoseconds: UInt64,
+        privateDirtyByteCount: UInt64
+    ) {
+        self.weightByteCount = weightByteCount
+        self.keyValueByteCount = keyValueByteCount
+        self.node = node
+        self.pagesOnNode = pagesOnNode
+        self.pagesElsewhere = pagesElsewhere
+        self.pagesUntouched = pagesUntouched
+        self.processorNanoseconds = processorNanoseconds
+        self.privateDirtyByteCount = privateDirtyByteCount
+    }
+
+    /// Reads the facts behind the header of `message`.
+    package init(decoding message: RawSpan) throws(LinkError) {
+        let base = MessageHeader.byteCount
+        guard message.byteCount == base + Self.byteCount else {
+            throw .peerCorrupt("worker facts of \(message.byteCount) bytes")
+        }
+        weightByteCount = message.word64(at: base)
+        keyValueByteCount = message.word64(at: base + 8)
+        node = message.word64(at: base + 16)
+        pagesOnNode = message.word64(at: base + 24)
+        pagesElsewhere = message.word64(at: base + 32)
+        pagesUntouched = message.word64(at: base + 40)
+        processorNanoseconds = message.word64(at: base + 48)
+        privateDirtyByteCount = message.word64(at: base + 56)
+    }
+
+    package func encode(into message: inout MutableRawSpan) {
+        let fields = [
+            weightByteCount, keyValueByteCount, node, pagesOnNode, pagesElsewhere, pagesUntouched,
+            processorNanoseconds, privateDirtyByteCount,
+        ]
+        for (index, field) in fields.enumerated() {
+            message.storeBytes(
+                of: field, toByteOffset: MessageHeader.byteCount + 8 * index, as: UInt64.self)
+        }
+    }
+}

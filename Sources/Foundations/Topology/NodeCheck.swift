@@ -1,0 +1,28 @@
+extension Topology {
+    /// Checks that every DIMM's node set means something on a machine.
+    ///
+    /// - Parameters:
+    ///   - existing: numbers of the nodes that the machine has.
+    ///   - allowed: those this process may use; `nil` means all that exist.
+    /// - Throws: one problem for each node set that names what does not exist, with its line.
+    package func checkNodes(
+        against existing: [Int], allowed: [Int]? = nil
+    ) throws(TopologyError) {
+        let problems = ProblemList()
+        for dimm in dimms {
+            do throws(NodeSetError) {
+                _ = try dimm.nodeSet.resolved(existing: existing, allowed: allowed)
+            } catch {
+                let path = nodePath(of: dimm)
+                problems.add(source.place(of: path), path, error.description)
+            }
+        }
+        guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
+    }
+
+    /// The key that decides a DIMM's node set: its own override, or else its channel's.
+    private func nodePath(of dimm: DIMM) -> String {
+        let own = "dimm_overrides.\(dimm.index).node"
+        return source.places[own] == nil ? "channels.\(dimm.channelIndex).node" : own
+    }
+}

@@ -1,0 +1,222 @@
+// The module's only unsafe code: calls into libnuma and the kernel that take pointers.
+internal import CLinuxShims
+internal import CNUMA
+internal import Glibc
+internal import SystemPackage
+
+/// A set of node numbers as the kernel's calls take it. 1024 is the largest MAX_NUMNODES.
+private struct NodeMask {
+    static let bitCount = 1024
+    var words = [UInt](repeating: 0, count: bitCount / UInt.bitWidth)
+
+    init(_ nodes: [Int] = []) {
+        for node in nodes { words[node / UInt.bitWidth] |= 1 << UInt(node % UInt.bitWidth) }
+    }
+
+    var nodes: [Int] {
+        (0..<NodeMask.bitCount).filter { node in
+            words[node / UInt.bitWidth] >> UInt(node % UInt.bitWidth) & 1 == 1
+        }
+    }
+
+    /// The kernel takes one bit off what it is told.
+    static var maximum: UInt { UInt(bitCount) + 1 }
+}
+
+/// One of libnuma's sets of CPUs, sized for the kernel's CPU numbers.
+@safe
+private struct CPUMask: ~Copyable {
+    private let mask: UnsafeMutablePointer<bitmask>
+
+    init() {
+        // libnuma ends the program itself when this allocation fails.
+        guard let mask = unsafe numa_allocate_cpumask() else {
+            preconditionFailure("libnuma gave no CPU mask")
+        }
+        unsafe self.mask = unsafe mask
+    }
+
+    deinit { unsafe numa_bitmask_free(mask) }
+
+    var cpus: [Int] {
+        (0..<Int(unsafe mask.pointee.size)).filter {
+            unsafe numa_bitmask_isbitset(mask, UInt32($0)) == 1
+        }
+    }
+
+    func insert(_ cpu: Int) { unsafe numa_bitmask_setbit(mask, UInt32(cpu)) }
+
+    func fill(fromThread thread: Int32) -> Int32 { unsafe numa_sched_getaffinity(thread, mask) }
+
+    func fill(fromNode node: Int) -> Int32 { unsafe numa_node_to_cpus(Int32(node), mask) }
+
+    func apply() -> Int32 { unsafe numa_sched_setaffinity(0, mask) }
+}
+
+/// Looks at the machine; see ``NUMAMachine/current``.
+func inspectMachine() -> NUMAMachine {
+    let allowedCPUs = (try? queryAffinity(ofThread: getpid())) ?? []
+    // libnuma asks the same, but its versions differ in which refusals they take for an answer.
+    let refusal = get_mempolicy(nil, nil, 0, nil, 0) < 0 ? Errno.current : nil
+    guard refusal == nil, numa_available() >= 0 else {
+        let reason = refusal.map { "get_mempolicy: \($0)" } ?? "numa_available() is negative"
+        return NUMAMachine(
+            unavailableReason: reason, nodes: [], allowedNodes: [], allowedCPUs: allowedCPUs,
+            distances: [])
+    }
+    var nodes: [NUMANode] = []
+    for number in 0...max(0, Int(numa_max_node())) {
+        let byteCount = numa_node_size64(Int32(number), nil)
+        guard byteCount >= 0 else { continue }  // A gap in the numbers.
+        let mask = CPUMask()
+        let cpus = mask.fill(fromNode: number) == 0 ? mask.cpus : []
+        nodes.append(NUMANode(number: number, memoryByteCount: Int(byteCount), cpus: cpus))
+    }
+    let distances = nodes.map { from in
+        nodes.map { Int(numa_distance(Int32(from.number), Int32($0.number))) }
+    }
+    return NUMAMachine(
+        nodes: nodes, allowedNodes: queryAllowedNodes(), allowedCPUs: allowedCPUs,
+        distances: distances)
+}
+
+private func queryAllowedNodes() -> [Int] {
+    var mask = NodeMask()
+    let status = unsafe get_mempolicy(
+        nil, &mask.words, NodeMask.maximum, nil, UInt32(MPOL_F_MEMS_ALLOWED))
+    return status == 0 ? mask.nodes : []
+}
+
+func queryAffinity(ofThread thread: Int32) throws(NUMABindingError) -> [Int] {
+    let mask = CPUMask()
+    guard mask.fill(fromThread: thread) >= 0 else {
+        throw .refused(call: "sched_getaffinity", cause: .current)
+    }
+    return mask.cpus
+}
+
+func setThreadAffinity(_ cpus: [Int]) throws(NUMABindingError) {
+    let mask = CPUMask()
+    for cpu in cpus { mask.insert(cpu) }
+    guard mask.apply() == 0 else {
+        throw .refused(call: "sched_setaffinity", cause: .current)
+    }
+}
+
+func queryCurrentNode() throws(NUMABindingError) -> Int {
+    var node: UInt32 = 0
+    guard unsafe shim_current_node(&node) == 0 else {
+        throw .refused(call: "getcpu", cause: .current)
+    }
+    return Int(node)
+}
+
+extension MemoryPolicy {
+    fileprivate var mode: Int32 {
+        switch self {
+        case .standard: MPOL_DEFAULT
+        case .bind: MPOL_BIND
+        case .preferred: MPOL_PREFERRED
+        case .interleave: MPOL_INTERLEAVE
+        case .local: MPOL_LOCAL
+        }
+    }
+
+    /// - Parameter mode: without flags.
+    fileprivate init?(mode: Int32, nodes: [Int]) {
+        switch mode {
+        case MPOL_DEFAULT: self = .standard
+        case MPOL_BIND: self = .bind(nodes)
+        // Older kernels tell "local" as "preferred" without a node.
+        case MPOL_PREFERRED: self = nodes.first.map { .preferred($0) } ?? .local
+        case MPOL_INTERLEAVE: self = .interleave(nodes)
+        case MPOL_LOCAL: self = .local
+        default: return nil
+        }
+    }
+}
+
+func applyThreadPolicy(_ policy: MemoryPolicy) throws(NUMABindingError) {
+    let mask = NodeMask(policy.nodes)
+    let status =
+        unsafe policy.nodes.isEmpty
+        ? set_mempolicy(policy.mode, nil, 0)
+        : set_mempolicy(policy.mode, mask.words, NodeMask.maximum)
+    guard status == 0 else { throw .refused(call: "set_mempolicy", cause: .current) }
+}
+
+func queryThreadPolicy() throws(NUMABindingError) -> MemoryPolicy {
+    var mask = NodeMask()
+    var mode: Int32 = 0
+    guard unsafe get_mempolicy(&mode, &mask.words, NodeMask.maximum, nil, 0) == 0 else {
+        throw .refused(call: "get_mempolicy", cause: .current)
+    }
+    let flags: Int32 = 0xff << 8
+    guard let policy = MemoryPolicy(mode: mode & ~flags, nodes: mask.nodes) else {
+        throw .refused(call: "get_mempolicy, mode \(mode)", cause: .notSupported)
+    }
+    return policy
+}
+
+func applyRegionPolicy(_ policy: MemoryPolicy, to region: RawSpan) throws(NUMABindingError) {
+    let mask = NodeMask(policy.nodes)
+    let flags = UInt32(MPOL_MF_MOVE | MPOL_MF_STRICT)
+    let cause: Errno? = unsafe region.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress, unsafe !bytes.isEmpty else { return nil }
+        precondition(UInt(bitPattern: start) % UInt(sysconf(Int32(_SC_PAGESIZE))) == 0)
+        let address = unsafe UnsafeMutableRawPointer(mutating: start)
+        let status =
+            unsafe policy.nodes.isEmpty
+            ? mbind(address, UInt(bytes.count), policy.mode, nil, 0, flags)
+            : mbind(
+                address, UInt(bytes.count), policy.mode, mask.words, NodeMask.maximum, flags)
+        return status == 0 ? nil : .current
+    }
+    if let cause { throw .refused(call: "mbind", cause: cause) }
+}
+
+func queryPlacement(of region: RawSpan) throws(NUMABindingError) -> PagePlacement {
+    let batchPageCount = 4096
+    let pageByteCount = UInt(sysconf(Int32(_SC_PAGESIZE)))
+    var placement = PagePlacement()
+    let cause: Errno? = unsafe region.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress, unsafe !bytes.isEmpty else { return nil }
+        let first = UInt(bitPattern: start) / pageByteCount * pageByteCount
+        let end = UInt(bitPattern: start) + UInt(bytes.count)
+        var addresses: [UnsafeMutableRawPointer?] = unsafe []
+        unsafe addresses.reserveCapacity(batchPageCount)
+        var statuses = [Int32](repeating: 0, count: batchPageCount)
+        var next = first
+        while next < end {
+            unsafe addresses.removeAll(keepingCapacity: true)
+            while next < end, unsafe addresses.count < batchPageCount {
+                unsafe addresses.append(UnsafeMutableRawPointer(bitPattern: next))
+                next += pageByteCount
+            }
+            let count = unsafe addresses.count
+            // Without target nodes it moves nothing and tells where each page is.
+            let status = unsafe move_pages(0, UInt(count), &addresses, nil, &statuses, 0)
+            guard status == 0 else { return .current }
+            for status in statuses.prefix(count) { placement.count(pageStatus: status) }
+        }
+        return nil
+    }
+    if let cause { throw .refused(call: "move_pages", cause: cause) }
+    return placement
+}
+
+extension PagePlacement {
+    /// Counts one page by what `move_pages(2)` says of it: its node, or a negated errno.
+    fileprivate mutating func count(pageStatus: Int32) {
+        switch pageStatus {
+        case 0...: pageCountByNode[Int(pageStatus), default: 0] += 1
+        case -ENOENT: untouchedPageCount += 1
+        default: unplacedPageCount += 1
+        }
+    }
+}
+
+extension Errno {
+    /// The calling thread's `errno`; read it before any other call.
+    fileprivate static var current: Errno { Errno(rawValue: Glibc.errno) }
+}

@@ -1,0 +1,113 @@
+package import Kernels
+import ModelFile
+import WeightFormats
+
+/// Some columns of a matrix, re-laid neuron-major at a byte range of a shard's storage.
+package struct PlacedColumns: Sendable {
+    package let layout: NeuronMajorLayout
+    private let neurons: NeuronSet
+    private let offset: Int
+
+    /// Plans the columns from byte `cursor` on, and moves the cursor to the next cache line.
+    init(_ tensor: Tensor, neurons: NeuronSet, cursor: inout Int) {
+        layout = NeuronMajorLayout(
+            format: tensor.format, outputCount: tensor.rowCount, neurons: neurons)
+        self.neurons = neurons
+        offset = cursor
+        cursor = nextCacheLine(after: cursor + layout.byteCount)
+    }
+
+    func load(from file: ModelFile, _ tensor: Tensor, into storage: inout MutableRawSpan) {
+        var part = storage._mutatingExtracting(offset..<offset + layout.byteCount)
+        relayNeurons(
+            from: file.bytes(of: tensor), inputCount: tensor.columnCount, neurons: neurons,
+            into: &part, layout: layout)
+    }
+
+    /// Adds the columns of the first `count` slots named, each times its coefficient, to the
+    /// elements of `sum` from `start` on.
+    func accumulate(
+        _ storage: RawSpan, slots: [UInt32], coefficients: [Float], count: Int,
+        into sum: inout PartialSum, from start: Int
+    ) {
+        let own = storage.extracting(offset..<offset + layout.byteCount)
+        let extent = start..<start + layout.outputCount
+        if sum.isWide {
+            var all = sum.wide.mutableSpan
+            var part = all._mutatingExtracting(extent)
+            accumulateNeuronsWide(
+                storage: own, layout: layout, neurons: neurons,
+                activeSlots: slots.span.extracting(0..<count),
+                coefficients: coefficients.span.extracting(0..<count), into: &part)
+        } else {
+            var all = sum.narrow.mutableSpan
+            var part = all._mutatingExtracting(extent)
+            accumulateNeurons(
+                storage: own, layout: layout, neurons: neurons,
+                activeSlots: slots.span.extracting(0..<count),
+                coefficients: coefficients.span.extracting(0..<count), into: &part)
+        }
+    }
+}
+
+/// Some rows of a matrix, in the file's own layout, at a byte range of a shard's storage.
+package struct PlacedRows: Sendable {
+    private let format: WeightFormat
+    private let columnCount: Int
+    private let rowByteCount: Int
+    private let rowCount: Int
+    private let offset: Int
+
+    /// Plans the rows from byte `cursor` on, and moves the cursor to the next cache line.
+    init(_ tensor: Tensor, rowCount: Int, cursor: inout Int) {
+        format = tensor.format
+        columnCount = tensor.columnCount
+        rowByteCount = tensor.rowByteCount
+        self.rowCount = rowCount
+        offset = cursor
+        cursor = nextCacheLine(after: cursor + rowCount * rowByteCount)
+    }
+
+    private var byteRange: Range<Int> { offset..<offset + rowCount * rowByteCount }
+
+    /// - Parameter rows: the file's row numbers, [rowCount].
+    func load(
+        from file: ModelFile, _ tensor: Tensor, rows: [UInt32], into storage: inout MutableRawSpan
+    ) {
+        precondition(rows.count == rowCount)
+        for (slot, row) in rows.enumerated() {
+            storage.copy(
+                file.bytes(of: tensor, rows: Int(row)..<Int(row) + 1),
+                to: offset + slot * rowByteCount)
+        }
+    }
+
+    /// Output[k] = row of slot `slots[k]` · input, for the first `count` slots named.
+    func multiply(
+        _ storage: RawSpan, rows slots: [UInt32], count: Int, by input: [Float],
+        into output: inout [Float]
+    ) {
+        var all = output.mutableSpan
+        var part = all._mutatingExtracting(0..<count)
+        multiplySelectedRows(
+            weights: storage.extracting(byteRange), format: format, columnCount: columnCount,
+            selected: slots.span.extracting(0..<count),
+            by: input.span.extracting(0..<columnCount), into: &part)
+    }
+}
+
+private func nextCacheLine(after byteOffset: Int) -> Int { (byteOffset + 63) / 64 * 64 }
+
+extension MutableRawSpan {
+    /// Copies `source` to `byteOffset`: this module's only unsafe code.
+    fileprivate mutating func copy(_ source: RawSpan, to byteOffset: Int) {
+        precondition(byteOffset >= 0 && byteOffset + source.byteCount <= byteCount)
+        unsafe withUnsafeMutableBytes { target in
+            unsafe source.withUnsafeBytes { bytes in
+                unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: target[byteOffset..<byteOffset + bytes.count]
+                ).copyMemory(from: bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import MappedMemory
+package import SystemPackage
+
+/// 128 random bits that name one start of one worker, so that no stale segment is taken for it.
+package struct RingSession: Equatable, Sendable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package static func random() -> RingSession {
+        var generator = SystemRandomNumberGenerator()
+        return RingSession(high: generator.next(), low: generator.next())
+    }
+
+    /// 32 hexadecimal digits.
+    package var description: String { Self.digits(of: high) + Self.digits(of: low) }
+
+    /// Reads what ``description`` gives; nil for anything else.
+    package init?(_ text: String) {
+        guard text.utf8.count == 32, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
+            let high = UInt64(text.prefix(16), radix: 16),
+            let low = UInt64(text.suffix(16), radix: 16)
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+
+    private static func digits(of half: UInt64) -> String {
+        let digits = String(half, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+/// The shared segment of one worker: its handshake and both rings.
+///
+/// The coordinator creates it and starts the worker, which inherits ``descriptor`` and adopts it.
+/// Each side then attaches its end once, as a ``RingLink``, and may drop the segment.
+package struct RingSegment: ~Copyable, Sendable {
+    let layout: RingLayout
+    private let segment: SharedSegment
+
+    /// The smallest capacity per direction with room for `messageCount` messages of
+    /// `messageByteCount`, one of them at least being the largest that the ring accepts.
+    package static func capacity(
+        forMessageByteCount messageByteCount: Int, messageCount: Int = 1
+    ) -> Int {
+        precondition(messageByteCount >= 0 && messageCount > 0)
+        let record = RingLayout.recordByteCount(forMessage: messageByteCount)
+        let needed = max(2 * record, messageCount * record, RingLayout.capacityRange.lowerBound)
+        return 1 << (Int.bitWidth - (needed - 1).leadingZeroBitCount)
+    }
+
+    /// Creates a segment with two empty rings.
+    ///
+    /// - Parameter capacityPerDirection: bytes, a power of two from 4096 to 2^40.
+    package static func create(
+        capacityPerDirection: Int, session: RingSession
+    ) throws(RingError) -> RingSegment {
+        guard let layout = RingLayout(capacity: UInt64(clamping: capacityPerDirection)) else {
+            preconditionFailure("the capacity must be a power of two from 4096 to 2^40")
+        }
+        do throws(MappedMemoryError) {
+            let segment = try SharedSegment.create(byteCount: layout.segmentByteCount)
+            let mapping = try segment.map()
+            for field in handshake(layout, session: session) {
+                SharedCounter(in: mapping, at: field.offset).storeRelaxed(field.value)
+            }
+            return RingSegment(layout: layout, segment: segment)
+        } catch {
+            throw .memory(error)
+        }
+    }
+
+    /// Takes over an inherited descriptor and checks the handshake; closes it when refused.
+    ///
+    /// - Throws: ``RingError/handshake(field:expected:found:)`` with the first field that differs.
+    package static func adopt(
+        _ descriptor: FileDescriptor, session: RingSession
+    ) throws(RingError) -> RingSegment {
+        let segment = try adoptMemory(descriptor)
+        let mapping = try Self.map(segment)
+        // Without magic and version, no other field means anything.
+        try check(magicAndVersion, in: mapping)
+        let capacity = SharedCounter(in: mapping, at: RingLayout.capacityOffset).loadRelaxed()
+        guard let layout = RingLayout(capacity: capacity) else {
+            throw .handshake(
+                field: "capacity", expected: "a power of two from 4096 to 2^40",
+                found: "\(capacity)")
+        }
+        try check(handshake(layout, session: session), in: mapping)
+        guard segment.byteCount == layout.segmentByteCount else {
+            throw .handshake(
+                field: "size in memory", expected: "\(layout.segmentByteCount)",
+                found: "\(segment.byteCount)")
+        }
+        return RingSegment(layout: layout, segment: segment)
+    }
+
+    private init(layout: RingLayout, segment: consuming SharedSegment) {
+        self.layout = layout
+        self.segment = segment
+    }
+
+    /// For the worker to inherit; owned by the segment.
+    package var descriptor: FileDescriptor { segment.descriptor }
+
+    /// Bytes of records that each direction holds.
+    package var capacityPerDirection: Int { layout.capacity }
+
+    func map() throws(RingError) -> SharedMapping { try Self.map(segment) }
+
+    private static func map(
+        _ segment: borrowing SharedSegment
+    ) throws(RingError) -> SharedMapping {
+        do throws(MappedMemoryError) { return try segment.map() } catch { throw .memory(error) }
+    }
+
+    private static func adoptMemory(
+        _ descriptor: FileDescriptor
+    ) throws(RingError) -> SharedSegment {
+        do throws(MappedMemoryError) {
+            return try .adopt(descriptor, minimumByteCount: RingLayout.headerByteCount)
+        } catch {
+            throw .memory(error)
+        }
+    }
+
+    // MARK: - Handshake
+
+    private struct Field {
+        let name: String
+        let offset: Int
+        let value: UInt64
+    }
+
+    private static let magicAndVersion = [
+        Field(name: "magic number", offset: RingLayout.magicOffset, value: RingLayout.magic),
+        Field(name: "layout version", offset: RingLayout.versionOffset, value: RingLayout.version),
+    ]
+
+    private static func handshake(_ layout: RingLayout, session: RingSession) -> [Field] {
+        magicAndVersion + [
+            Field(
+                name: "segment byte count", offset: RingLayout.segmentByteCountOffset,
+                value: UInt64(layout.segmentByteCount)),
+            Field(
+                name: "capacity", offset: RingLayout.capacityOffset,
+                value: UInt64(layout.capacity)),
+            Field(
+                name: "session (high half)", offset: RingLayout.sessionOffset,
+                value: session.high),
+            Field(
+                name: "session (low half)", offset: RingLayout.sessionOffset + 8,
+                value: session.low),
+        ]
+    }
+
+    private static func check(
+        _ fields: [Field], in mapping: borrowing SharedMapping
+    ) throws(RingError) {
+        for field in fields {
+            let found = SharedCounter(in: mapping, at: field.offset).loadRelaxed()
+            guard found == field.value else {
+                throw .handshake(
+                    field: field.name, expected: "0x" + String(field.value, radix: 16),
+                    found: "0x" + String(found, radix: 16))
+            }
+        }
+    }
+}

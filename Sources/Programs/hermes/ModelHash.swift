@@ -1,0 +1,61 @@
+import Foundation
+import Glibc
+
+/// SHA-256 of a model file, remembered in the cache for as long as the file does not change.
+enum ModelHash {
+    /// - Returns: 64 hexadecimal digits.
+    static func hexadecimal(of path: String) throws -> String {
+        let key = try identity(of: path)
+        let record = Locations.cacheFolder() + "/hashes/" + key
+        if let known = try? String(contentsOfFile: record, encoding: .utf8), known.count == 64 {
+            return known
+        }
+        let hash = try compute(path)
+        // Only a cache: a read-only home folder costs time, nothing else.
+        try? Locations.write(Array(hash.utf8), to: record)
+        return hash
+    }
+
+    /// - Returns: the 32 bytes.
+    static func bytes(of path: String) throws -> [UInt8] {
+        let digits = Array(try hexadecimal(of: path))
+        return stride(from: 0, to: 64, by: 2).map {
+            UInt8(String(digits[$0...$0 + 1]), radix: 16) ?? 0
+        }
+    }
+
+    /// Device, inode, size and times: they change when the content does.
+    private static func identity(of path: String) throws -> String {
+        var facts = stat()
+        guard unsafe stat(path, &facts) == 0 else {
+            throw Failure(.badInput, "cannot examine model file '\(path)'")
+        }
+        let numbers = [
+            Int(facts.st_dev), Int(facts.st_ino), facts.st_size, facts.st_mtim.tv_sec,
+            facts.st_mtim.tv_nsec, facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec,
+        ]
+        return numbers.map { String($0) }.joined(separator: "-")
+    }
+
+    /// Runs coreutils' sha256sum, which every Debian-like machine has.
+    private static func compute(_ path: String) throws -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["sha256sum", "--", path]
+        let output = Pipe()
+        process.standardOutput = output
+        do {
+            try process.run()
+        } catch {
+            throw Failure(.machineLacks, "cannot run sha256sum (Debian package coreutils)")
+        }
+        let text = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        // A name with a backslash or newline makes the line start with a backslash.
+        let hash = text.drop { $0 == "\\" }.prefix(64)
+        guard process.terminationStatus == 0, hash.count == 64, hash.allSatisfy(\.isHexDigit)
+        else { throw Failure(.machineLacks, "sha256sum could not hash '\(path)'") }
+        return String(hash)
+    }
+}

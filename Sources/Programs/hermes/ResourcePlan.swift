@@ -1,0 +1,123 @@
+import DIMMWorker
+import Messages
+import ModelFile
+import NeuronPlacement
+import NeuronShards
+import Quantities
+import RingTransport
+import Supervision
+import Topology
+import Transformer
+
+/// How much memory a run takes, where, and whether topology and machine have it.
+struct ResourcePlan {
+    private let model: LlamaModel
+    private let topology: Topology
+    private let isSparse: Bool
+    private let isReference: Bool
+    let contextCapacity: Int
+    /// Bytes of each DIMM's shard and KV cache, in DIMM order.
+    private let dimmByteCounts: [Int]
+
+    /// What a process of this program needs besides weights and caches: code, stacks, buffers.
+    /// Measured: 9 to 14 MB Private_Dirty for an idle worker.
+    private static let processOverheadByteCount = 16_000_000
+
+    init(
+        model: LlamaModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
+        isReference: Bool
+    ) {
+        self.model = model
+        self.topology = topology
+        self.contextCapacity = contextCapacity
+        self.isSparse = isSparse
+        self.isReference = isReference
+        let count = topology.dimms.count
+        dimmByteCounts = (0..<count).map { dimm in
+            NeuronShard.byteCount(
+                of: model.homeAssignment(dimm: dimm, dimmCount: count), weights: model.weights)
+                + Self.keyValueByteCount(
+                    model, dimm: dimm, dimmCount: count, capacity: contextCapacity)
+        }
+    }
+
+    private static func keyValueByteCount(
+        _ model: LlamaModel, dimm: Int, dimmCount: Int, capacity: Int
+    ) -> Int {
+        let map = HeadMap(
+            keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: dimmCount)
+        let heads = (0..<model.shape.layerCount).reduce(0) {
+            $0 + map.heads(layer: $1, dimm: dimm).count
+        }
+        return heads * capacity * model.shape.headSize * 8
+    }
+
+    /// Weights that every token reads on the GPU whatever is hot: embedding, output head, output
+    /// projections, norms, and the shift matrices of a sparse run.
+    private var denseByteCount: Int {
+        let counts = model.weights.byteCounts
+        let hidden = model.shape.hiddenSize
+        let shifts = isSparse ? 2 * hidden * hidden * model.shape.layerCount : 0
+        return counts.tokenEmbedding + counts.output + counts.attentionOutput + counts.norms
+            + shifts
+    }
+
+    /// GPU memory that is left for copies of hot neurons.
+    var hotMemoryByteCount: Int {
+        max(0, Int(clamping: topology.gpu.usableMemory.bytes) - denseByteCount)
+    }
+
+    /// Bytes of each direction of a worker's ring: the longest message, four times.
+    var ringCapacity: Int {
+        let shape = model.shape
+        let vectors = max(shape.qkvWidth, shape.hiddenSize)
+        let bits = 8 * SlotSet.wordCount(slotCount: max(shape.hiddenSize, shape.feedForwardSize))
+        let rule = 4 + 8 * shape.feedForwardSize
+        let elementSize = PartialSum.elementByteCount(isWide: isSparse)
+        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule)
+        return RingSegment.capacity(forMessageByteCount: longest, messageCount: 4)
+    }
+
+    /// Throws what the topology (exit 65) or the machine (exit 69) has too little of.
+    func check() throws {
+        guard denseByteCount <= Int(clamping: topology.gpu.usableMemory.bytes) else {
+            throw Failure(
+                .badInput,
+                "topology '\(topology.name)': gpu usable memory \(topology.gpu.usableMemory) is "
+                    + "less than the \(denseByteCount) bytes of the model's dense part")
+        }
+        for dimm in topology.dimms where !isReference {
+            let needed = dimmByteCounts[dimm.index]
+            guard needed <= Int(clamping: dimm.memoryCapacity.bytes) else {
+                throw Failure(
+                    .badInput,
+                    "topology '\(topology.name)': dimms[\(dimm.index)] holds "
+                        + "\(dimm.memoryCapacity), its share of the model takes \(needed) bytes")
+            }
+        }
+        try checkMachine()
+    }
+
+    private func checkMachine() throws {
+        let available: MemoryAvailability
+        do {
+            available = try MemoryAvailability.current()
+        } catch {
+            throw Failure(.machineLacks, "cannot find out how much memory is free: \(error)")
+        }
+        let keyValues = Self.keyValueByteCount(
+            model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
+        let sharded = dimmByteCounts.reduce(0, +) + 2 * ringCapacity * topology.dimms.count
+        let processCount = isReference ? 1 : 1 + topology.dimms.count
+        // The prefill keeps a copy of keys and values until the DIMMs have theirs.
+        let needed =
+            (isReference ? 0 : sharded) + keyValues
+            + processCount * Self.processOverheadByteCount
+        guard needed <= available.availableByteCount else {
+            throw Failure(
+                .machineLacks,
+                "too little memory: the run needs \(needed) bytes for weights, caches and "
+                    + "processes; \(available)")
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Supervision
+
+/// `hermes run`: text from a real model, computed by the coordinator and its NDP-DIMM workers.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Generates text from a real model over the emulated topology.",
+        discussion: """
+            Examples:
+              hermes run
+              hermes run --topology 8-dimm.yaml --prompt @question.txt --tokens 128
+              hermes run --raw --prompt "The capital of France is" --tokens 16 --json -
+              hermes run --sparsity 0.7 --prompt "Tell me about rivers."
+            """)
+
+    @Option(help: "Topology: a file, or the name of a shipped one.")
+    var topology = TopologyFile.standard
+
+    @Option(name: .customLong("set"), help: "Override a topology value: path=value.")
+    var assignments: [String] = []
+
+    @Option(help: "GGUF model file (default: the default model).")
+    var model: String?
+
+    @Option(help: "Prompt: TEXT, @FILE, or - for standard input.")
+    var prompt = Prompt.standard
+
+    @Flag(help: "Plain completion: no chat template; special tokens in the prompt are parsed.")
+    var raw = false
+
+    @Option(help: "How many tokens to generate at most.")
+    var tokens = 64
+
+    @Flag(name: .customLong("ignore-eos"), help: "Go on after an end token.")
+    var ignoresEnd = false
+
+    @Flag(help: "Compute every truly active neuron (the default).")
+    var exact = false
+
+    @Option(help: "Share of feed-forward neurons to leave out in decode, 0 up to 0.99.")
+    var sparsity = 0.0
+
+    @Option(help: "0 takes the likeliest token; above, tokens are drawn.")
+    var temperature: Float = 0
+
+    @Option(help: "Seed of the draw.")
+    var seed: UInt64 = 0
+
+    @Flag(help: "One process, no workers: what the sharded run must equal.")
+    var reference = false
+
+    @Option(help: "Clock: native (nothing waits).")
+    var clock = ClockKind.native
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard tokens >= 1 else { throw ValidationError("--tokens must be at least 1") }
+        guard sparsity >= 0, sparsity <= 0.99 else {
+            throw ValidationError("--sparsity must lie between 0 and 0.99")
+        }
+        guard temperature >= 0, temperature.isFinite else {
+            throw ValidationError("--temperature must be a finite number, at least 0")
+        }
+    }
+
+    func run() throws {
+        try StopSignals.install()
+        let text = try Prompt.read(prompt)
+        let session = try RunSession(
+            request: RunRequest(
+                topologyArgument: topology, assignments: assignments, modelPath: model,
+                prompt: text, isRaw: raw, tokenLimit: tokens, ignoresEnd: ignoresEnd,
+                sparsity: sparsity, temperature: temperature, seed: seed,
+                isReference: reference, clock: clock),
+            output: output)
+        let result = try session.run()
+        try output.deliver(result.json())
+        Terminal.complain(result.summary())
+    }
+}
+
+/// Which clock a run follows.
+enum ClockKind: String, ExpressibleByArgument, CaseIterable {
+    /// No caps, no waiting: measures this machine.
+    case native
+}
+
+/// What `run` was asked to do, arguments read and checked.
+struct RunRequest {
+    let topologyArgument: String
+    let assignments: [String]
+    let modelPath: String?
+    let prompt: String
+    let isRaw: Bool
+    let tokenLimit: Int
+    let ignoresEnd: Bool
+    let sparsity: Double
+    let temperature: Float
+    let seed: UInt64
+    let isReference: Bool
+    let clock: ClockKind
+}

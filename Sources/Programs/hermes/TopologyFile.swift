@@ -1,0 +1,55 @@
+import Foundation
+import Topology
+
+/// Finds a topology by name or path and parses it.
+enum TopologyFile {
+    static let standard = "4-dimm"
+
+    /// - Parameters:
+    ///   - argument: a path (has a slash or an extension, or is a file here), else a name.
+    ///   - assignments: `path=value` texts of `--set`.
+    static func load(_ argument: String, assignments: [String]) throws -> (Topology, String) {
+        let path = try locate(argument)
+        let bytes = try Locations.read(path, what: "topology file")
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.badInput, "topology file '\(path)' is not valid UTF-8")
+        }
+        let overrides = try assignments.map { assignment in
+            guard let override = TopologyOverride(argument: assignment) else {
+                throw Failure(.usage, "--set \(assignment): expected path=value")
+            }
+            return override
+        }
+        do {
+            return (
+                try Topology.parse(text, fileName: path, overrides: overrides), path
+            )
+        } catch {
+            throw Failure(.badInput, "\(error)")
+        }
+    }
+
+    private static func locate(_ argument: String) throws -> String {
+        if argument.contains("/") || FileManager.default.fileExists(atPath: argument) {
+            return argument
+        }
+        let fileName = argument.hasSuffix(".yaml") ? argument : argument + ".yaml"
+        for folder in Locations.topologyFolders() {
+            let path = folder + "/" + fileName
+            if FileManager.default.fileExists(atPath: path) { return path }
+        }
+        let names = known().joined(separator: ", ")
+        throw Failure(
+            .badInput, "no topology '\(argument)': give a file, or one of: \(names)")
+    }
+
+    /// The names of the shipped topologies, sorted.
+    static func known() -> [String] {
+        for folder in Locations.topologyFolders() {
+            guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder)
+            else { continue }
+            return entries.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+        }
+        return []
+    }
+}

@@ -1,0 +1,115 @@
+import ArgumentParser
+import DIMMWorker
+import Glibc
+import MappedMemory
+import Messages
+import ModelFile
+import NUMABinding
+import RingTransport
+import Supervision
+import SystemPackage
+import Transformer
+
+/// `hermes worker`: one NDP-DIMM. Started by the coordinator, which passes the ring segment and
+/// the model as open descriptors.
+struct WorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Runs one NDP-DIMM; started by the coordinator, not by hand.")
+
+    @Option(help: "Process identifier of the coordinator.")
+    var coordinator: Int32
+
+    @Option(help: "The ring segment's session, 32 hexadecimal digits.")
+    var session: String
+
+    @Option(help: "Index of the DIMM.")
+    var dimm: Int
+
+    @Option(help: "NUMA nodes to bind to, comma-separated.")
+    var nodes: String
+
+    @Option(help: "Looks at the ring before yielding; 0 when no core is spare.")
+    var spinIterations: Int
+
+    @Option(help: "Looks at the ring, yielding the core between them, before sleeping.")
+    var yieldCount: Int
+
+    @Option(help: "What messages call the model file.")
+    var modelName: String
+
+    func validate() throws {
+        guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
+        guard spinIterations >= 0, yieldCount >= 0, dimm >= 0 else {
+            throw ValidationError("counts cannot be negative")
+        }
+    }
+
+    func run() throws {
+        try bond()
+        let link = try attach()
+        do {
+            try serve(link)
+        } catch LinkError.peerGone {
+            // The coordinator closed the link: it is leaving, and so are we.
+            return
+        } catch {
+            let failure = Self.failure(of: error)
+            Self.report(failure, over: link)
+            throw failure
+        }
+    }
+
+    private func bond() throws {
+        do {
+            try ParentBond.join(expectedParent: coordinator)
+        } catch {
+            throw Failure(.machineLacks, "cannot tie the worker to its coordinator: \(error)")
+        }
+    }
+
+    private func attach() throws -> RingLink {
+        guard let session = RingSession(session) else {
+            throw Failure(.usage, "--session is malformed")
+        }
+        do {
+            let segment = try RingSegment.adopt(
+                FileDescriptor(rawValue: WorkerFleet.linkDescriptor), session: session)
+            let policy = WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount)
+            return try RingLink.workerEnd(segment, waitPolicy: policy) { () throws(LinkError) in }
+        } catch {
+            throw Failure(.workerLost, "DIMM \(dimm): cannot attach the ring: \(error)")
+        }
+    }
+
+    private func serve(_ link: RingLink) throws {
+        let nodeList = nodes.split(separator: ",").compactMap { Int($0) }
+        let binding = try WorkerBinding.bind(toNodes: nodeList)
+        let file = try ModelFile.adopt(
+            FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: modelName)
+        var worker = try DIMMWorker.attach(
+            to: link, model: LlamaModel(file), probe: binding)
+        try worker.serve()
+    }
+
+    /// Tells the coordinator why; it may be gone, then nobody needs to know.
+    private static func report(_ failure: Failure, over link: RingLink) {
+        let header = MessageHeader(.fault, auxiliary: Int(failure.code.rawValue), step: 0)
+        let text = Array(failure.description.utf8.prefix(1000))
+        try? link.send(byteCount: MessageHeader.byteCount + text.count) { message in
+            header.encode(into: &message)
+            unsafe message.store(bytes: text.span.bytes, at: MessageHeader.byteCount)
+        }
+    }
+
+    private static func failure(of error: any Error) -> Failure {
+        switch error {
+        case let failure as Failure: failure
+        case let error as ModelFileError:
+            Failure(error.isLackOfResources ? .machineLacks : .badInput, error.description)
+        case let error as MappedMemoryError: Failure(.machineLacks, error.description)
+        case let error as LinkError: Failure(.workerLost, error.description)
+        default: Failure(.internalFault, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import Coordinator
+import Glibc
+import Logging
+import Messages
+import NUMABinding
+import RingTransport
+import Supervision
+import SystemPackage
+import Topology
+
+/// The worker processes of a run with their rings: starts them from the topology, watches them,
+/// and takes them down on every way out.
+final class WorkerFleet {
+    /// Numbers of the inherited descriptors in a worker.
+    static let linkDescriptor: Int32 = 3
+    static let modelDescriptor: Int32 = 4
+
+    private(set) var links: [RingLink] = []
+    private(set) var workers: [WorkerProcess] = []
+    /// The nodes that each DIMM's worker is bound to, as this machine has them.
+    let nodes: [[Int]]
+    private let logger: Logger
+
+    private init(nodes: [[Int]], logger: Logger) {
+        self.nodes = nodes
+        self.logger = logger
+    }
+
+    deinit { stop() }
+
+    /// Starts one worker per DIMM; they wait for their configuration.
+    static func start(
+        topology: Topology, model: LoadedModel, plan: ResourcePlan, logger: Logger
+    ) throws -> WorkerFleet {
+        try checkNodes(of: topology)
+        let machine = NUMAMachine.current
+        let nodes = try topology.dimms.map { dimm in
+            do {
+                return try dimm.nodeSet.resolved(
+                    existing: machine.nodeNumbers, allowed: machine.allowedNodes)
+            } catch {
+                throw Failure(.badInput, "dimms[\(dimm.index)]: node set: \(error)")
+            }
+        }
+        let fleet = WorkerFleet(nodes: nodes, logger: logger)
+        let executable = try Locations.executable()
+        let cores = CPUAvailability.current().usableCoreCount
+        let policy = WaitPolicy.suiting(
+            threadCount: 1 + topology.dimms.count, processorCount: cores)
+        do {
+            for dimm in topology.dimms.indices {
+                try Interruption.check()
+                try fleet.startWorker(
+                    dimm: dimm, executable: executable, model: model,
+                    ringCapacity: plan.ringCapacity, waitPolicy: policy)
+            }
+        } catch let error as RingError {
+            throw Failure(.machineLacks, "shared memory for the rings: \(error)")
+        } catch let error as SupervisionError {
+            throw Failure(.machineLacks, "cannot start a worker: \(error)")
+        }
+        return fleet
+    }
+
+    /// Throws exit 65 for nodes that this machine does not have.
+    static func checkNodes(of topology: Topology) throws {
+        do {
+            try topology.checkNodes(against: NUMAMachine.current.nodeNumbers)
+        } catch {
+            throw Failure(.badInput, "\(error)")
+        }
+    }
+
+    private func startWorker(
+        dimm: Int, executable: String, model: LoadedModel, ringCapacity: Int,
+        waitPolicy: WaitPolicy
+    ) throws {
+        let session = RingSession.random()
+        let segment = try RingSegment.create(
+            capacityPerDirection: ringCapacity, session: session)
+        let nodeList = nodes[dimm].map { String($0) }.joined(separator: ",")
+        let arguments = [
+            "worker", "--coordinator", "\(getpid())", "--session", session.description,
+            "--dimm", "\(dimm)", "--nodes", nodeList,
+            "--spin-iterations", "\(waitPolicy.spinIterations)",
+            "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
+        ]
+        let worker = try WorkerProcess.start(
+            executable: executable, arguments: arguments,
+            inheriting: [
+                (segment.descriptor, as: Self.linkDescriptor),
+                (model.descriptor, as: Self.modelDescriptor),
+            ])
+        workers.append(worker)
+        logger.info(
+            "started worker",
+            metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
+        let link = try RingLink.coordinatorEnd(segment, waitPolicy: waitPolicy) {
+            () throws(LinkError) in
+            if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
+            if let exit = worker.poll() { throw .peerGone("\(exit)") }
+        }
+        links.append(link)
+    }
+
+    // MARK: End
+
+    /// What a coordinator's error means for the user, with the exit code.
+    func explain(_ error: CoordinatorError) -> Failure {
+        switch error {
+        case .link(_, .interrupted(let signal)):
+            return Interruption.failure(signal)
+        case .link(let dimm, .system(let what)):
+            return Failure(.machineLacks, "worker of DIMM \(dimm): \(what)")
+        case .link(let dimm, let cause):
+            let pid = workers[dimm].processIdentifier
+            let ending = workers[dimm].wait(upTo: .milliseconds(200)).map { " (\($0))" } ?? ""
+            return Failure(.workerLost, "worker \(pid) of DIMM \(dimm): \(cause)\(ending)")
+        case .fault(let dimm, let code, let text):
+            return Failure(
+                Failure.Code(rawValue: Int32(clamping: code)) ?? .workerLost,
+                "worker of DIMM \(dimm): \(text)")
+        case .gpu(let text):
+            return Failure(.machineLacks, "GPU role: \(text)")
+        }
+    }
+
+    /// Waits for the workers to leave by themselves after their farewell.
+    func finish() throws {
+        for (dimm, worker) in workers.enumerated() {
+            guard let exit = worker.wait(upTo: .seconds(5)) else {
+                throw Failure(.workerLost, "worker of DIMM \(dimm) said farewell and stayed")
+            }
+            guard exit == .exited(code: 0) else {
+                throw Failure(.workerLost, "worker of DIMM \(dimm) ended badly: \(exit)")
+            }
+        }
+    }
+
+    /// Ends every worker that still runs; safe to call again.
+    func stop() {
+        for link in links { link.close() }
+        workers.terminateAll(grace: .milliseconds(500))
+    }
+
+    // MARK: Facts
+
+    /// Private_Dirty of the coordinator itself, in bytes; `nil` when /proc does not say.
+    func privateDirtyBytes() -> Int? {
+        try? ProcessMemory.read(processIdentifier: getpid()).privateDirtyByteCount
+    }
+
+    /// Logs where the workers' memory lies; throws exit 73 when pages lie elsewhere.
+    func checkPlacement(_ facts: [WorkerFacts]) throws {
+        for (dimm, fact) in facts.enumerated() {
+            logger.info(
+                "worker ready",
+                metadata: [
+                    "dimm": "\(dimm)", "weights": "\(fact.weightByteCount)",
+                    "pages_on_node": "\(fact.pagesOnNode)",
+                    "pages_elsewhere": "\(fact.pagesElsewhere)",
+                ])
+            guard fact.pagesElsewhere == 0 || fact.pagesElsewhere == WorkerFacts.unknown else {
+                throw Failure(
+                    .bindingRefused,
+                    "DIMM \(dimm): \(fact.pagesElsewhere) of its pages are not on node "
+                        + nodes[dimm].map { String($0) }.joined(separator: ","))
+            }
+        }
+    }
+}

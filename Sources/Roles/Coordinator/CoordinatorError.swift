@@ -1,0 +1,19 @@
+package import Messages
+
+/// What ends a sharded run from outside.
+package enum CoordinatorError: Error, CustomStringConvertible {
+    /// The link to a DIMM's worker failed: the process died, stalled or broke the protocol.
+    case link(dimm: Int, LinkError)
+    /// A worker said that it cannot go on, with the exit code that fits.
+    case fault(dimm: Int, code: Int, String)
+    /// The GPU role's own memory could not be had.
+    case gpu(String)
+
+    package var description: String {
+        switch self {
+        case .link(let dimm, let error): "worker of DIMM \(dimm): \(error)"
+        case .fault(let dimm, _, let text): "worker of DIMM \(dimm): \(text)"
+        case .gpu(let text): "GPU role: \(text)"
+        }
+    }
+}

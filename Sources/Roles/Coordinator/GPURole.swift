@@ -1,0 +1,54 @@
+import MappedMemory
+import Messages
+import NeuronPlacement
+import NeuronShards
+import Transformer
+
+/// The GPU's part of a layer: the hot neurons, from its own copies of their weights.
+struct GPURole: ~Copyable {
+    let shard: NeuronShard
+    private let rules: [GateRule?]
+    private let qkvSlots: [[UInt32]]
+    private let feedForwardSlots: [[UInt32]]
+    private var coefficients: [Float]
+    private var scratch: FeedForwardScratch
+
+    /// Copies the hot neurons' weights out of the mapped file.
+    init(
+        model: LlamaModel, hot: NeuronAssignment, rule: ActivityRule?
+    ) throws(MappedMemoryError) {
+        shard = try NeuronShard(
+            loading: hot, from: model.file, weights: model.weights, purpose: "the hot neurons")
+        rules = hot.feedForward.enumerated().map { layer, neurons in
+            rule.map { rule in
+                GateRule(
+                    means: neurons.map { rule.means[layer][Int($0)] },
+                    weights: neurons.map { rule.weights[layer][Int($0)] },
+                    threshold: rule.thresholds[layer])
+            }
+        }
+        qkvSlots = hot.qkv.map { $0.indices.map { UInt32($0) } }
+        feedForwardSlots = hot.feedForward.map { $0.indices.map { UInt32($0) } }
+        let widest = (hot.qkv + hot.feedForward).map(\.count).max() ?? 0
+        coefficients = Array(repeating: 0, count: widest)
+        scratch = FeedForwardScratch(slotCount: widest)
+    }
+
+    /// The hot neurons' part of q, k and v; overwrites `sum`.
+    mutating func projectQKV(
+        layer: Int, input: [Float], into sum: inout PartialSum
+    ) {
+        let slots = qkvSlots[layer]
+        shard.projectQKV(
+            layer: layer, input: input, slots: slots, count: slots.count,
+            coefficients: &coefficients, into: &sum)
+    }
+
+    /// The hot neurons' part of the feed-forward block; overwrites `sum`.
+    mutating func feedForward(layer: Int, input: [Float], into sum: inout PartialSum) {
+        let slots = feedForwardSlots[layer]
+        _ = shard.feedForward(
+            layer: layer, input: input, slots: slots, count: slots.count, rule: rules[layer],
+            scratch: &scratch, into: &sum)
+    }
+}

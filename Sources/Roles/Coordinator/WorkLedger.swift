@@ -1,0 +1,34 @@
+/// What each DIMM computed, counted in work, not in time: equal under every clock and load.
+package struct WorkLedger: Sendable {
+    /// Active cold neurons that each DIMM computed over the run, both blocks.
+    package private(set) var activeNeurons: [Int]
+    /// Multiply-accumulates of each DIMM over the run.
+    package private(set) var multiplyAccumulates: [Int]
+    /// Most loaded DIMM over the mean, per token, in multiply-accumulates.
+    package private(set) var imbalances: [Double] = []
+    /// Bytes of the hot neurons' copies in the GPU role.
+    package internal(set) var hotWeightByteCount = 0
+    private var ofToken: [Int]
+
+    init(dimmCount: Int) {
+        activeNeurons = Array(repeating: 0, count: dimmCount)
+        multiplyAccumulates = activeNeurons
+        ofToken = activeNeurons
+    }
+
+    mutating func beginToken() {
+        for dimm in ofToken.indices { ofToken[dimm] = 0 }
+    }
+
+    mutating func add(neurons: Int, multiplyAccumulates count: Int, toDIMM dimm: Int) {
+        activeNeurons[dimm] += neurons
+        multiplyAccumulates[dimm] += count
+        ofToken[dimm] += count
+    }
+
+    mutating func endToken() {
+        let total = ofToken.reduce(0, +)
+        guard let most = ofToken.max(), total > 0 else { return }
+        imbalances.append(Double(most * ofToken.count) / Double(total))
+    }
+}

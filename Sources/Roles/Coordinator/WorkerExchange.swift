@@ -1,0 +1,165 @@
+import Messages
+import NeuronShards
+
+/// Requests to the workers and their checked answers: the coordinator's side of the wire.
+struct WorkerExchange {
+    private let links: [any MessageLink]
+    private let counter = StepCounter()
+
+    init(links: [any MessageLink]) { self.links = links }
+
+    var count: Int { links.count }
+    var indices: Range<Int> { links.indices }
+
+    /// A number that no earlier request carries.
+    func nextStep() -> UInt64 { counter.next() }
+
+    func maximumPayloadByteCount(of dimm: Int) -> Int {
+        links[dimm].maximumMessageByteCount - MessageHeader.byteCount
+    }
+
+    /// Sends `header` and a payload that `fill` writes behind it.
+    func send(
+        _ header: MessageHeader, to dimm: Int, payloadByteCount: Int,
+        _ fill: (inout MutableRawSpan) -> Void
+    ) throws(CoordinatorError) {
+        do {
+            try links[dimm].send(byteCount: MessageHeader.byteCount + payloadByteCount) {
+                header.encode(into: &$0)
+                fill(&$0)
+            }
+        } catch {
+            // A worker that gave up says why before it leaves; its words tell more.
+            try throwFault(of: dimm)
+            throw .link(dimm: dimm, error)
+        }
+    }
+
+    /// Waits for the answer to `request` and adds it to `sum`, element by element.
+    ///
+    /// - Parameters:
+    ///   - elementCount: how many elements the sum has at this step.
+    ///   - neuronLimit: more active neurons than the DIMM was asked for are a broken peer.
+    /// - Returns: how many of the DIMM's neurons were active.
+    func addPartialSum(
+        from dimm: Int, answering request: MessageHeader, elementCount: Int, neuronLimit: Int,
+        to sum: inout PartialSum
+    ) throws(CoordinatorError) -> Int {
+        try receive(.partialSum, from: dimm, answering: request) {
+            (header, message) throws(LinkError) in
+            let elementSize = PartialSum.elementByteCount(isWide: sum.isWide)
+            guard header.count == elementCount,
+                message.byteCount >= MessageHeader.byteCount + elementSize * elementCount
+            else { throw .peerCorrupt("a partial sum of \(header.count) of \(elementCount)") }
+            guard header.auxiliary <= neuronLimit else {
+                throw .peerCorrupt(
+                    "\(header.auxiliary) active neurons of \(neuronLimit) asked for")
+            }
+            sum.add(elementCount, of: message, at: MessageHeader.byteCount)
+            return header.auxiliary
+        }
+    }
+
+    /// Waits for the contexts of `heads` and puts them at their places in `context`.
+    func receiveContext(
+        from dimm: Int, answering request: MessageHeader, heads: [Int], groupWidth: Int,
+        into context: inout [Float]
+    ) throws(CoordinatorError) {
+        try receive(.attentionContext, from: dimm, answering: request) {
+            (header, message) throws(LinkError) in
+            guard header.count == heads.count,
+                message.byteCount == MessageHeader.byteCount + 4 * heads.count * groupWidth
+            else { throw .peerCorrupt("contexts of \(header.count) of \(heads.count) heads") }
+            for (place, head) in heads.enumerated() {
+                var all = context.mutableSpan
+                var target = all._mutatingExtracting(head * groupWidth..<(head + 1) * groupWidth)
+                message.copyFloats(
+                    at: MessageHeader.byteCount + 4 * place * groupWidth, into: &target)
+            }
+        }
+    }
+
+    /// Waits for every worker's facts, in DIMM order.
+    func collectFacts(_ kind: MessageKind) throws(CoordinatorError) -> [WorkerFacts] {
+        var all: [WorkerFacts] = []
+        for dimm in indices {
+            let facts = try receive(kind, from: dimm, answering: nil) {
+                (_, message) throws(LinkError) in try WorkerFacts(decoding: message)
+            }
+            all.append(facts)
+        }
+        return all
+    }
+
+    /// Waits for a message, checks that it is the expected answer, and reads it.
+    private func receive<Value>(
+        _ kind: MessageKind, from dimm: Int, answering request: MessageHeader?,
+        _ read: (MessageHeader, RawSpan) throws(LinkError) -> Value
+    ) throws(CoordinatorError) -> Value {
+        var outcome: Result<Value, LinkError>?
+        var fault: CoordinatorError?
+        do {
+            try links[dimm].receive { message in
+                outcome = Result { () throws(LinkError) in
+                    let header = try MessageHeader(decoding: message)
+                    if header.kind == .fault {
+                        fault = Self.fault(header, message, dimm: dimm)
+                    }
+                    guard header.kind == kind else {
+                        throw .peerCorrupt("expected \(kind), got \(header.kind)")
+                    }
+                    if let request {
+                        guard header.step == request.step, header.layer == request.layer else {
+                            throw .peerCorrupt(
+                                "an answer to step \(header.step), not \(request.step)")
+                        }
+                    }
+                    return try read(header, message)
+                }
+            }
+        } catch {
+            throw .link(dimm: dimm, error)
+        }
+        if let fault { throw fault }
+        do throws(LinkError) {
+            guard let outcome else { throw .peerCorrupt("no message came") }
+            return try outcome.get()
+        } catch {
+            throw .link(dimm: dimm, error)
+        }
+    }
+
+    /// Throws the fault that a worker left in its ring, if it did.
+    private func throwFault(of dimm: Int) throws(CoordinatorError) {
+        var fault: CoordinatorError?
+        var isWaiting = true
+        while isWaiting {
+            isWaiting =
+                (try? links[dimm].tryReceive { message in
+                    guard let header = try? MessageHeader(decoding: message) else { return }
+                    if header.kind == .fault {
+                        fault = Self.fault(header, message, dimm: dimm)
+                    }
+                }) ?? false
+        }
+        if let fault { throw fault }
+    }
+
+    private static func fault(
+        _ header: MessageHeader, _ message: RawSpan, dimm: Int
+    ) -> CoordinatorError {
+        let base = MessageHeader.byteCount
+        let text = message.text(at: base, byteCount: message.byteCount - base)
+        return .fault(dimm: dimm, code: header.auxiliary, text)
+    }
+}
+
+/// Counts requests; a class, so that the exchange stays immutable around it.
+private final class StepCounter {
+    private var value: UInt64 = 0
+
+    func next() -> UInt64 {
+        value += 1
+        return value
+    }
+}

@@ -1,0 +1,245 @@
+import Kernels
+package import MappedMemory
+package import Messages
+import ModelFile
+import NeuronPlacement
+package import NeuronShards
+package import Transformer
+
+/// One NDP-DIMM: holds its shard of the weights and its heads' keys and values, answers each
+/// request of the coordinator with a partial sum or an attention context, and leaves when told.
+///
+/// It runs on one thread, bound to its node, and sleeps on its link between requests. Requests
+/// come in order and each is answered before the next is read, so the worker has no queue.
+package struct DIMMWorker: ~Copyable {
+    private let link: any MessageLink
+    private let model: LlamaModel
+    private let probe: any FactProbe
+    private let shard: NeuronShard
+    private var heads: HeadStore
+    private var rules: [GateRule?]
+    private var step: StepBuffers
+
+    /// Waits for the configuration, loads the shard and reports ready.
+    ///
+    /// Throws ``LinkError`` from the link or ``WorkerError`` when memory or the model fail.
+    package static func attach(
+        to link: any MessageLink, model: LlamaModel, probe: any FactProbe
+    ) throws -> DIMMWorker {
+        let configuration = try receiveConfiguration(link)
+        guard configuration.layerCount == model.shape.layerCount else {
+            throw LinkError.peerCorrupt(
+                "the coordinator's model has \(configuration.layerCount) layers, "
+                    + "this one \(model.shape.layerCount)")
+        }
+        let shard = try NeuronShard(
+            loading: model.homeAssignment(
+                dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
+            from: model.file, weights: model.weights, purpose: "the weight shard")
+        let heads = try HeadStore(configuration: configuration, model: model)
+        var worker = DIMMWorker(
+            link: link, model: model, probe: probe, shard: shard, heads: heads,
+            configuration: configuration)
+        if configuration.isSparse {
+            for _ in 0..<model.shape.layerCount { try worker.receiveRule() }
+        }
+        try worker.sendFacts(.ready, step: 0)
+        return worker
+    }
+
+    private init(
+        link: any MessageLink, model: LlamaModel, probe: any FactProbe,
+        shard: consuming NeuronShard, heads: consuming HeadStore,
+        configuration: WorkerConfiguration
+    ) {
+        self.link = link
+        self.model = model
+        self.probe = probe
+        self.shard = shard
+        self.heads = heads
+        rules = Array(repeating: nil, count: model.shape.layerCount)
+        step = StepBuffers(model: model, configuration: configuration)
+    }
+
+    private static func receiveConfiguration(
+        _ link: any MessageLink
+    ) throws(LinkError) -> WorkerConfiguration {
+        var received: Result<WorkerConfiguration, LinkError>?
+        try link.receive { message in
+            received = Result { () throws(LinkError) in
+                let header = try MessageHeader(decoding: message)
+                guard header.kind == .configure else {
+                    throw .peerCorrupt("the first message is \(header.kind), not configure")
+                }
+                return try WorkerConfiguration(decoding: message)
+            }
+        }
+        guard let received else { throw .peerCorrupt("no configuration came") }
+        return try received.get()
+    }
+
+    /// Serves requests until the coordinator says to leave.
+    package mutating func serve() throws(LinkError) {
+        var isServing = true
+        while isServing {
+            var outcome: Result<Reply, LinkError>?
+            try link.receive { message in
+                outcome = Result { () throws(LinkError) in try handle(message) }
+            }
+            guard let outcome else { throw .peerCorrupt("an empty message came") }
+            isServing = try send(try outcome.get())
+        }
+    }
+
+    /// Computes what a message asks for; what is to be sent lies in the step buffers.
+    private mutating func handle(_ message: RawSpan) throws(LinkError) -> Reply {
+        let header = try MessageHeader(decoding: message)
+        guard header.layer < model.shape.layerCount else {
+            throw .peerCorrupt("layer \(header.layer) of \(model.shape.layerCount)")
+        }
+        switch header.kind {
+        case .storeKeysAndValues:
+            try heads.store(message, header: header)
+            return .nothing
+        case .projectQKV:
+            return try projectQKV(message, header: header)
+        case .attend:
+            return try attend(message, header: header)
+        case .feedForward:
+            return try feedForward(message, header: header)
+        case .shutDown:
+            return .farewell(step: header.step)
+        case .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
+            .fault:
+            throw .peerCorrupt("a serving worker got \(header.kind)")
+        }
+    }
+
+    // MARK: Requests
+
+    private mutating func projectQKV(
+        _ message: RawSpan, header: MessageHeader
+    ) throws(LinkError) -> Reply {
+        let layer = shard.layers[header.layer]
+        let slotCount = try step.loadRequest(message, slots: layer.qkvNeurons.count)
+        shard.projectQKV(
+            layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
+            coefficients: &step.coefficients, into: &step.sum)
+        return .partialSum(
+            header, elementCount: model.shape.qkvWidth, active: step.requested,
+            activeCount: slotCount)
+    }
+
+    private mutating func feedForward(
+        _ message: RawSpan, header: MessageHeader
+    ) throws(LinkError) -> Reply {
+        let layer = shard.layers[header.layer]
+        let slotCount = try step.loadRequest(message, slots: layer.feedForwardNeurons.count)
+        let activeCount = shard.feedForward(
+            layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
+            rule: rules[header.layer], scratch: &step.feedForward, into: &step.sum)
+        step.markActive(count: activeCount, slotCount: layer.feedForwardNeurons.count)
+        return .partialSum(
+            header, elementCount: model.shape.hiddenSize, active: step.active,
+            activeCount: activeCount)
+    }
+
+    private mutating func attend(_ message: RawSpan, header: MessageHeader) throws(LinkError) -> Reply {
+        let headCount = try heads.attend(message, header: header, into: &step.context)
+        return .context(header, headCount: headCount)
+    }
+
+    private mutating func receiveRule() throws(LinkError) {
+        var received: Result<(layer: Int, rule: GateRule), LinkError>?
+        let slotCount = shard.layers.first?.feedForwardNeurons.count ?? 0
+        let layerCount = model.shape.layerCount
+        try link.receive { message in
+            received = Result { () throws(LinkError) in
+                let header = try MessageHeader(decoding: message)
+                guard header.kind == .setActivityRule, header.layer < layerCount else {
+                    throw .peerCorrupt("expected an activity rule, got \(header)")
+                }
+                return (header.layer, try GateRule(decoding: message, slotCount: slotCount))
+            }
+        }
+        guard let received else { throw .peerCorrupt("no activity rule came") }
+        let (layer, rule) = try received.get()
+        rules[layer] = rule
+    }
+
+    // MARK: Replies
+
+    private enum Reply {
+        case nothing
+        case partialSum(MessageHeader, elementCount: Int, active: SlotSet, activeCount: Int)
+        case context(MessageHeader, headCount: Int)
+        case farewell(step: UInt64)
+    }
+
+    /// Sends a reply; returns whether to go on serving.
+    private func send(_ reply: Reply) throws(LinkError) -> Bool {
+        switch reply {
+        case .nothing:
+            return true
+        case .partialSum(let request, let elementCount, let active, let activeCount):
+            let header = MessageHeader(
+                .partialSum, layer: request.layer, position: request.position, count: elementCount,
+                auxiliary: activeCount, step: request.step)
+            let base = MessageHeader.byteCount
+            let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
+            let sum = step.sum
+            try link.send(byteCount: base + size + active.byteCount) { message in
+                header.encode(into: &message)
+                if sum.isWide {
+                    message.store(sum.wide.span.extracting(0..<elementCount), at: base)
+                } else {
+                    message.store(sum.narrow.span.extracting(0..<elementCount), at: base)
+                }
+                message.store(active.words.span, at: base + size)
+            }
+            return true
+        case .context(let request, let headCount):
+            let header = MessageHeader(
+                .attentionContext, layer: request.layer, position: request.position,
+                count: headCount, step: request.step)
+            let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
+            try link.send(byteCount: MessageHeader.byteCount + 4 * floatCount) { message in
+                header.encode(into: &message)
+                message.store(
+                    context.span.extracting(0..<floatCount), at: MessageHeader.byteCount)
+            }
+            return true
+        case .farewell(let number):
+            try sendFacts(.farewell, step: number)
+            return false
+        }
+    }
+
+    private func sendFacts(_ kind: MessageKind, step number: UInt64) throws(LinkError) {
+        let facts = probe.facts(weights: shard.storage, keysAndValues: heads.storage)
+        let header = MessageHeader(kind, step: number)
+        try link.send(byteCount: MessageHeader.byteCount + WorkerFacts.byteCount) { message in
+            header.encode(into: &message)
+            facts.encode(into: &message)
+        }
+    }
+}
+
+extension LlamaModel {
+    /// The neurons at home on a DIMM: the same in every layer.
+    package func homeAssignment(dimm: Int, dimmCount: Int) -> NeuronAssignment {
+        let qkv = HomeMap(neuronCount: shape.hiddenSize, dimmCount: dimmCount)
+        let mlp = HomeMap(neuronCount: shape.feedForwardSize, dimmCount: dimmCount)
+        return NeuronAssignment(
+            qkv: Array(repeating: qkv.neurons(ofDIMM: dimm), count: shape.layerCount),
+            feedForward: Array(repeating: mlp.neurons(ofDIMM: dimm), count: shape.layerCount))
+    }
+}
+
+/// Asks the operating system what became of a worker's memory; the program supplies it, since
+/// roles know neither libnuma nor /proc.
+package protocol FactProbe: AnyObject {
+    func facts(
+        weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
+    ) -> WorkerFacts
+}
