@@ -1,7 +1,15 @@
 import Messages
 
-/// The reading side of one ring. See ``RingProducer`` for the counters' rules.
+/// The reading side of one ring. See ``RingProducer`` for cursors and counters.
 struct RingConsumer {
+    /// The consumer's own counters, and the producer's last known one.
+    struct Cursor: Equatable {
+        fileprivate(set) var head: UInt64 = 0
+        fileprivate var cachedTail: UInt64 = 0  // re-read only when the ring seems empty
+        fileprivate var sequence: UInt64 = 0
+        fileprivate var isBarrierNeeded = true
+    }
+
     /// A checked message record in the ring.
     struct Record {
         let payloadOffset: Int
@@ -10,10 +18,6 @@ struct RingConsumer {
 
     let ring: RingView
     private let maximumMessageByteCount: Int
-    private(set) var head: UInt64 = 0
-    private var cachedTail: UInt64 = 0  // re-read only when the ring seems empty
-    private var sequence: UInt64 = 0
-    private var isBarrierNeeded = true
     private let canOmitBarrier = ProcessBarriers.areReceived
 
     init(_ ring: RingView, maximumMessageByteCount: Int) {
@@ -23,48 +27,53 @@ struct RingConsumer {
 
     /// Whether a record is there.
     @inline(__always)
-    mutating func hasRecord() throws(LinkError) -> Bool {
-        if head != cachedTail { return true }
+    func hasRecord(_ cursor: inout Cursor) throws(LinkError) -> Bool {
+        if cursor.head != cursor.cachedTail { return true }
         // Acquire pairs with the producer's release: whole records are visible.
         let tail = ring.tail.loadAcquiring()
-        if tail == cachedTail { return false }
-        guard tail > cachedTail, tail - head <= UInt64(ring.capacity),
+        if tail == cursor.cachedTail { return false }
+        guard tail > cursor.cachedTail, tail - cursor.head <= UInt64(ring.capacity),
             tail.isMultiple(of: UInt64(RingLayout.recordAlignment))
         else {
-            throw .peerCorrupt(
-                "\(ring.direction.rawValue): tail is \(tail), not a multiple of 16"
-                    + " in \(cachedTail)...\(head + UInt64(ring.capacity))")
+            throw Self.corruptTail(
+                tail, atLeast: cursor.cachedTail, atMost: cursor.head + UInt64(ring.capacity),
+                ring.direction)
         }
-        cachedTail = tail
+        cursor.cachedTail = tail
         return true
     }
 
     /// The oldest message, with everything that the peer wrote about it checked. Call only when
-    /// ``hasRecord()`` said so.
+    /// ``hasRecord(_:)`` said so.
     @inline(__always)
-    mutating func front() throws(LinkError) -> Record {
-        var offset = Int(head & UInt64(ring.capacity - 1))
+    func front(_ cursor: inout Cursor) throws(LinkError) -> Record {
+        var offset = Int(cursor.head & UInt64(ring.capacity - 1))
         var header = ring.records.header(at: offset)
         if header.kind == RecordKind.skip.rawValue {
-            try passSkip(header, at: offset)
+            let beforeEnd = ring.capacity - offset
+            guard offset > 0, header.sequence == cursor.sequence,
+                Int(header.byteCount) == beforeEnd - RingLayout.recordHeaderByteCount,
+                // A skip is published together with the message behind it.
+                Int(cursor.cachedTail - cursor.head) > beforeEnd
+            else {
+                throw Self.corruptSkip(
+                    header, sequence: cursor.sequence, offset: offset, beforeEnd: beforeEnd,
+                    at: cursor.head, ring.direction)
+            }
+            cursor.head += UInt64(beforeEnd)
+            cursor.sequence += 1
             offset = 0
             header = ring.records.header(at: 0)
         }
-        guard header.kind == RecordKind.message.rawValue else {
-            throw corrupt("kind", found: UInt64(header.kind), rule: "a message's")
-        }
-        guard header.sequence == sequence else {
-            throw corrupt("sequence number", found: header.sequence, rule: "\(sequence)")
-        }
         let byteCount = Int(header.byteCount)
-        let available = Int(cachedTail - head)
-        guard byteCount <= maximumMessageByteCount,
-            RingLayout.recordByteCount(forMessage: byteCount)
-                <= min(available, ring.capacity - offset)
+        let available = min(Int(cursor.cachedTail - cursor.head), ring.capacity - offset)
+        guard header.kind == RecordKind.message.rawValue, header.sequence == cursor.sequence,
+            byteCount <= maximumMessageByteCount,
+            RingLayout.recordByteCount(forMessage: byteCount) <= available
         else {
-            throw corrupt(
-                "byte count", found: UInt64(byteCount),
-                rule: "at most \(maximumMessageByteCount), and inside the published bytes")
+            throw Self.corruptMessage(
+                header, sequence: cursor.sequence, maximum: maximumMessageByteCount,
+                available: available, at: cursor.head, ring.direction)
         }
         return Record(
             payloadOffset: offset + RingLayout.recordHeaderByteCount, byteCount: byteCount)
@@ -74,43 +83,65 @@ struct RingConsumer {
     ///
     /// - Returns: whether the producer slept and was woken.
     @inline(__always)
-    mutating func release(_ record: Record) -> Bool {
-        head += UInt64(RingLayout.recordByteCount(forMessage: record.byteCount))
-        sequence += 1
-        if isBarrierNeeded && canOmitBarrier {
-            isBarrierNeeded = !ring.roomDoorbell.sleeperBringsBarrier
+    func release(_ record: Record, _ cursor: inout Cursor) -> Bool {
+        cursor.head += UInt64(RingLayout.recordByteCount(forMessage: record.byteCount))
+        cursor.sequence += 1
+        if cursor.isBarrierNeeded && canOmitBarrier {
+            cursor.isBarrierNeeded = !ring.roomDoorbell.sleeperBringsBarrier
         }
         // Release pairs with the producer's acquire: our reads of the record are over.
-        ring.head.storeReleasing(head)
-        return ring.roomDoorbell.ringIfSleeping(isBarrierNeeded: isBarrierNeeded)
+        ring.head.storeReleasing(cursor.head)
+        return ring.roomDoorbell.ringIfSleeping(isBarrierNeeded: cursor.isBarrierNeeded)
     }
 
-    /// Moves behind a skip record, which must reach exactly to the end of the ring.
-    private mutating func passSkip(
-        _ header: RecordHeader, at offset: Int
-    ) throws(LinkError) {
-        let beforeEnd = ring.capacity - offset
-        guard header.sequence == sequence else {
-            throw corrupt("sequence number", found: header.sequence, rule: "\(sequence)")
-        }
-        guard offset > 0,
-            Int(header.byteCount) == beforeEnd - RingLayout.recordHeaderByteCount
-        else {
-            throw corrupt(
-                "skip", found: UInt64(header.byteCount),
-                rule: "to the end of the ring, and not from its start")
-        }
-        // A skip is published together with the message behind it.
-        guard Int(cachedTail - head) > beforeEnd else {
-            throw corrupt("skip", found: UInt64(header.byteCount), rule: "followed by a message")
-        }
-        head += UInt64(beforeEnd)
-        sequence += 1
-    }
+    // MARK: - Errors
 
-    private func corrupt(_ field: String, found: UInt64, rule: String) -> LinkError {
+    // Static, with plain numbers: an address of `self` or the cursor would force both into memory.
+
+    @inline(never)
+    private static func corruptTail(
+        _ tail: UInt64, atLeast minimum: UInt64, atMost maximum: UInt64,
+        _ direction: RingDirection
+    ) -> LinkError {
         .peerCorrupt(
-            "\(ring.direction.rawValue): record at \(head) has \(field) \(found),"
-                + " must be \(rule)")
+            "\(direction.rawValue): tail is \(tail), not a multiple of"
+                + " \(RingLayout.recordAlignment) in \(minimum)...\(maximum)")
+    }
+
+    @inline(never)
+    private static func corruptMessage(
+        _ header: RecordHeader, sequence: UInt64, maximum: Int, available: Int,
+        at position: UInt64, _ direction: RingDirection
+    ) -> LinkError {
+        let fault: String
+        if header.kind != RecordKind.message.rawValue {
+            fault = "kind \(header.kind), must be a message's"
+        } else if header.sequence != sequence {
+            fault = "sequence number \(header.sequence), must be \(sequence)"
+        } else {
+            fault =
+                "byte count \(header.byteCount), must be at most \(maximum), and the record"
+                + " within the \(available) bytes there"
+        }
+        return .peerCorrupt("\(direction.rawValue): record at \(position) has \(fault)")
+    }
+
+    @inline(never)
+    private static func corruptSkip(
+        _ header: RecordHeader, sequence: UInt64, offset: Int, beforeEnd: Int,
+        at position: UInt64, _ direction: RingDirection
+    ) -> LinkError {
+        let fault: String
+        if header.sequence != sequence {
+            fault = "sequence number \(header.sequence), must be \(sequence)"
+        } else if offset == 0
+            || Int(header.byteCount) != beforeEnd - RingLayout.recordHeaderByteCount
+        {
+            fault =
+                "skip \(header.byteCount), must be to the end of the ring, and not from its start"
+        } else {
+            fault = "skip \(header.byteCount), must be followed by a message"
+        }
+        return .peerCorrupt("\(direction.rawValue): record at \(position) has \(fault)")
     }
 }

@@ -15,79 +15,79 @@
 ///     128    tail          bytes published; written by the producer only
 ///     256    data doorbell the consumer sleeps here
 ///     384    room doorbell the producer sleeps here
-struct RingLayout: Equatable {
+package struct RingLayout: Equatable, Sendable {
     /// "HERMRING" as bytes in memory order on a little-endian machine.
-    static let magic: UInt64 = 0x474E_4952_4D52_4548
-    static let version: UInt64 = 1
+    package static let magic: UInt64 = 0x474E_4952_4D52_4548
+    package static let version: UInt64 = 1
 
-    static let magicOffset = 0
-    static let versionOffset = 8
-    static let segmentByteCountOffset = 16
-    static let capacityOffset = 24
-    static let sessionOffset = 32  // two words of 8 bytes
-    static let headerByteCount = 8192
+    package static let magicOffset = 0
+    package static let versionOffset = 8
+    package static let segmentByteCountOffset = 16
+    package static let capacityOffset = 24
+    package static let sessionOffset = 32  // two words of 8 bytes
+    package static let headerByteCount = 8192
 
-    static let headOffset = 0
-    static let tailOffset = 128
-    static let dataDoorbellOffset = 256
-    static let roomDoorbellOffset = 384
+    package static let headOffset = 0
+    package static let tailOffset = 128
+    package static let dataDoorbellOffset = 256
+    package static let roomDoorbellOffset = 384
 
     /// Every record starts on a multiple of this, and so does its payload.
-    static let recordAlignment = 16
-    static let recordHeaderByteCount = 16
+    package static let recordAlignment = 16
+    package static let recordHeaderByteCount = 16
 
     /// Smallest and largest capacity of a direction: a page, and what no machine has in /dev/shm.
-    static let capacityRange = 4096...(1 << 40)
+    package static let capacityRange = 4096...(1 << 40)
 
     /// Bytes in one direction's ring of records; a power of two.
-    let capacity: Int
+    package let capacity: Int
 
     /// Nil when `capacity` is no power of two in range: it may come from a peer.
-    init?(capacity: UInt64) {
+    package init?(capacity: UInt64) {
         guard let capacity = Int(exactly: capacity), Self.capacityRange.contains(capacity),
             capacity.nonzeroBitCount == 1
         else { return nil }
         self.capacity = capacity
     }
 
-    var segmentByteCount: Int { Self.headerByteCount + 2 * capacity }
+    package var segmentByteCount: Int { Self.headerByteCount + 2 * capacity }
 
     /// The largest payload. Half the ring, so that it fits behind any skip at the wrap; a record's
     /// byte count has 32 bits.
-    var maximumMessageByteCount: Int {
+    package var maximumMessageByteCount: Int {
         min(capacity / 2, Int(UInt32.max) / 16 * 16) - Self.recordHeaderByteCount
     }
 
-    func controlOffset(of direction: RingDirection) -> Int {
+    package func controlOffset(of direction: RingDirection) -> Int {
         direction == .toWorker ? 4096 : 5120
     }
 
-    func recordsOffset(of direction: RingDirection) -> Int {
+    package func recordsOffset(of direction: RingDirection) -> Int {
         Self.headerByteCount + (direction == .toWorker ? 0 : capacity)
     }
 
     /// Bytes that a message of `byteCount` takes in the ring: header, payload, padding.
-    static func recordByteCount(forMessage byteCount: Int) -> Int {
+    package static func recordByteCount(forMessage byteCount: Int) -> Int {
         let end = recordHeaderByteCount + byteCount
         return (end + recordAlignment - 1) / recordAlignment * recordAlignment
     }
 }
 
 /// Which way a ring carries messages.
-enum RingDirection: String {
+package enum RingDirection: String {
     case toWorker = "ring coordinator → worker"
     case toCoordinator = "ring worker → coordinator"
 }
 
 /// The two ends of a segment.
-enum RingEnd: String {
+package enum RingEnd: String {
     case coordinator
     case worker
 
     var peer: RingEnd { self == .coordinator ? .worker : .coordinator }
     var outgoing: RingDirection { self == .coordinator ? .toWorker : .toCoordinator }
     var incoming: RingDirection { peer.outgoing }
-    var stateOffset: Int { self == .coordinator ? 128 : 256 }
+    package var stateOffset: Int { self == .coordinator ? 128 : 256 }
 }
 
 /// What an end's state word says.
@@ -98,7 +98,7 @@ enum EndState: UInt32 {
 }
 
 /// What a record is.
-enum RecordKind: UInt32 {
+package enum RecordKind: UInt32 {
     /// A message.
     case message = 0x4D53_4721
     /// Unused bytes up to the end of the ring; the next record lies at its start.

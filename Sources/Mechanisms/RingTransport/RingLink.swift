@@ -15,8 +15,11 @@ package final class RingLink: MessageLink {
     package let maximumMessageByteCount: Int
 
     private let mapping: SharedMapping  // the producer's and the consumer's views point into it
-    private var producer: RingProducer
-    private var consumer: RingConsumer
+    private let producer: RingProducer
+    private let consumer: RingConsumer
+    private var outgoing = RingProducer.Cursor()
+    private var reserving = RingProducer.Cursor()  // from `waitForRoom` to `send`
+    private var incoming = RingConsumer.Cursor()
     private let end: RingEnd
     private let ownState: SharedWord
     private let peerState: SharedWord
@@ -85,57 +88,82 @@ package final class RingLink: MessageLink {
         precondition(byteCount >= 0 && byteCount <= maximumMessageByteCount)
         precondition(!isClosed, "a closed link sends nothing")
         if try peerIsClosed() { throw Self.closedByPeer }
+        var cursor = outgoing
         let offset: Int
-        if let found = try producer.tryReserve(byteCount: byteCount) {
+        if let found = try producer.tryReserve(byteCount: byteCount, &cursor) {
             offset = found
         } else {
             offset = try waitForRoom(byteCount: byteCount)
+            cursor = reserving
         }
+        let before = outgoing.tail
         producer.ring.records.withMutablePayload(
             at: offset + RingLayout.recordHeaderByteCount, byteCount: byteCount, fill)
-        if producer.publish(byteCount: byteCount, at: offset) { counts.wakes += 1 }
+        precondition(outgoing.tail == before, "while a message is written, no other is sent")
+        if producer.publish(byteCount: byteCount, at: offset, &cursor) { counts.wakes += 1 }
+        outgoing = cursor
         counts.messagesSent += 1
         counts.bytesSent += byteCount
     }
 
     package func receive(_ read: (RawSpan) -> Void) throws(LinkError) {
         precondition(!isClosed, "a closed link receives nothing")
-        if try !consumer.hasRecord() { try waitForRecord() }
-        try consume(read)
+        var cursor = incoming
+        if try !consumer.hasRecord(&cursor) {
+            try waitForRecord()
+            cursor = incoming
+        }
+        try consume(read, &cursor)
     }
 
     package func tryReceive(_ read: (RawSpan) -> Void) throws(LinkError) -> Bool {
         precondition(!isClosed, "a closed link receives nothing")
-        guard try hasRecordOrThrow() else { return false }
-        try consume(read)
+        guard try refreshIncoming() else { return false }
+        var cursor = incoming
+        try consume(read, &cursor)
         return true
     }
 
-    private func consume(_ read: (RawSpan) -> Void) throws(LinkError) {
-        let record = try consumer.front()
+    @inline(__always)
+    private func consume(
+        _ read: (RawSpan) -> Void, _ cursor: inout RingConsumer.Cursor
+    ) throws(LinkError) {
+        let record = try consumer.front(&cursor)
+        let before = incoming.head
         consumer.ring.records.withPayload(
             at: record.payloadOffset, byteCount: record.byteCount, read)
-        if consumer.release(record) { counts.wakes += 1 }
+        precondition(incoming.head == before, "while a message is read, no other is received")
+        if consumer.release(record, &cursor) { counts.wakes += 1 }
+        incoming = cursor
         counts.messagesReceived += 1
         counts.bytesReceived += record.byteCount
     }
 
     // MARK: - Waiting
 
+    // These work on the stored cursors: passing on a local one's address would force it into
+    // memory on the path that does not wait, too.
+
+    @inline(never)
     private func waitForRecord() throws(LinkError) {
         try wait(on: consumer.ring.dataDoorbell) { () throws(LinkError) in
-            try self.hasRecordOrThrow()
+            try self.refreshIncoming()
         }
     }
 
+    /// Leaves the cursor, moved behind a skip if one was needed, in `reserving`: the skip counts
+    /// only once the message behind it is published.
+    @inline(never)
     private func waitForRoom(byteCount: Int) throws(LinkError) -> Int {
         var offset: Int?
         try wait(on: producer.ring.roomDoorbell) { () throws(LinkError) in
             if try self.peerIsClosed() { throw Self.closedByPeer }
-            offset = try self.producer.tryReserve(byteCount: byteCount)
+            var cursor = self.outgoing
+            offset = try self.producer.tryReserve(byteCount: byteCount, &cursor)
+            self.reserving = cursor
             return offset != nil
         }
-        guard let offset else { preconditionFailure("waiting ends with room or throws") }
+        guard let offset else { preconditionFailure("waiting ends with room") }
         return offset
     }
 
@@ -168,22 +196,29 @@ package final class RingLink: MessageLink {
         }
     }
 
-    private func hasRecordOrThrow() throws(LinkError) -> Bool {
-        if try consumer.hasRecord() { return true }
-        guard try peerIsClosed() else { return false }
-        // The word was written after the last message: look once more before giving up.
-        if try consumer.hasRecord() { return true }
-        throw Self.closedByPeer
+    /// Whether a record is there; throws once the peer has closed and all is read.
+    private func refreshIncoming() throws(LinkError) -> Bool {
+        var cursor = incoming
+        if try !consumer.hasRecord(&cursor) {
+            guard try peerIsClosed() else { return false }
+            // The word was written after the last message: look once more before giving up.
+            guard try consumer.hasRecord(&cursor) else { throw Self.closedByPeer }
+        }
+        incoming = cursor
+        return true
     }
 
+    @inline(__always)
     private func peerIsClosed() throws(LinkError) -> Bool {
         let state = peerState.loadAcquiring()
-        switch EndState(rawValue: state) {
-        case .attached, .absent: return false
-        case .closed: return true
-        case nil:
-            throw .peerCorrupt("state word of the \(end.peer.rawValue)'s end is \(state)")
-        }
+        if state < EndState.closed.rawValue { return false }
+        if state == EndState.closed.rawValue { return true }
+        throw corruptState(state)
+    }
+
+    @inline(never)
+    private func corruptState(_ state: UInt32) -> LinkError {
+        .peerCorrupt("state word of the \(end.peer.rawValue)'s end is \(state)")
     }
 
     private static let closedByPeer = LinkError.peerGone("closed")

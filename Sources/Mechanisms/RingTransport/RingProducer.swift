@@ -1,15 +1,22 @@
 import Messages
 
-/// The writing side of one ring: its own counters, and the peer's last known one.
+/// The writing side of one ring.
 ///
-/// `tail` and `head` count bytes and never wrap: 64 bits last 29 years at 20 GB/s, so plain
-/// arithmetic may trap. Bytes in use are `tail - head`, at most the capacity.
+/// What changes lives in a ``Cursor`` that the link copies in and out: a local copy needs no
+/// exclusivity checks, which would cost more than the ring itself.
 struct RingProducer {
+    /// The producer's own counters, and the consumer's last known one.
+    ///
+    /// `tail` and `head` count bytes and never wrap: 64 bits last 29 years at 20 GB/s, so plain
+    /// arithmetic may trap. Bytes in use are `tail - head`, at most the capacity.
+    struct Cursor: Equatable {
+        fileprivate(set) var tail: UInt64 = 0
+        fileprivate var cachedHead: UInt64 = 0  // re-read only when room seems to be lacking
+        fileprivate var sequence: UInt64 = 0
+        fileprivate var isBarrierNeeded = true
+    }
+
     let ring: RingView
-    private(set) var tail: UInt64 = 0
-    private var cachedHead: UInt64 = 0  // re-read only when room seems to be lacking
-    private var sequence: UInt64 = 0
-    private var isBarrierNeeded = true
     private let canOmitBarrier = ProcessBarriers.areReceived
 
     init(_ ring: RingView) { self.ring = ring }
@@ -19,19 +26,28 @@ struct RingProducer {
     ///
     /// - Returns: byte offset of the record; nil when there is no room.
     @inline(__always)
-    mutating func tryReserve(byteCount: Int) throws(LinkError) -> Int? {
+    func tryReserve(byteCount: Int, _ cursor: inout Cursor) throws(LinkError) -> Int? {
         let recordByteCount = RingLayout.recordByteCount(forMessage: byteCount)
-        let offset = Int(tail & UInt64(ring.capacity - 1))
+        let offset = Int(cursor.tail & UInt64(ring.capacity - 1))
         let beforeEnd = ring.capacity - offset
         let isSkipping = recordByteCount > beforeEnd
         let needed = isSkipping ? beforeEnd + recordByteCount : recordByteCount
-        if ring.capacity - Int(tail - cachedHead) < needed {
-            try refreshHead()
-            if ring.capacity - Int(tail - cachedHead) < needed { return nil }
+        if ring.capacity - Int(cursor.tail - cursor.cachedHead) < needed {
+            // Acquire pairs with the consumer's release: its reads of the records are over.
+            let head = ring.head.loadAcquiring()
+            guard head >= cursor.cachedHead, head <= cursor.tail,
+                head.isMultiple(of: UInt64(RingLayout.recordAlignment))
+            else {
+                throw Self.corruptHead(
+                    head, atLeast: cursor.cachedHead, atMost: cursor.tail, ring.direction)
+            }
+            cursor.cachedHead = head
+            if ring.capacity - Int(cursor.tail - head) < needed { return nil }
         }
         guard isSkipping else { return offset }
-        setHeader(.skip, byteCount: beforeEnd - RingLayout.recordHeaderByteCount, at: offset)
-        tail += UInt64(beforeEnd)
+        setHeader(
+            .skip, byteCount: beforeEnd - RingLayout.recordHeaderByteCount, at: offset, &cursor)
+        cursor.tail += UInt64(beforeEnd)
         return 0
     }
 
@@ -39,37 +55,36 @@ struct RingProducer {
     ///
     /// - Returns: whether the consumer slept and was woken.
     @inline(__always)
-    mutating func publish(byteCount: Int, at offset: Int) -> Bool {
-        setHeader(.message, byteCount: byteCount, at: offset)
-        tail += UInt64(RingLayout.recordByteCount(forMessage: byteCount))
-        if isBarrierNeeded && canOmitBarrier {
-            isBarrierNeeded = !ring.dataDoorbell.sleeperBringsBarrier
+    func publish(byteCount: Int, at offset: Int, _ cursor: inout Cursor) -> Bool {
+        setHeader(.message, byteCount: byteCount, at: offset, &cursor)
+        cursor.tail += UInt64(RingLayout.recordByteCount(forMessage: byteCount))
+        if cursor.isBarrierNeeded && canOmitBarrier {
+            cursor.isBarrierNeeded = !ring.dataDoorbell.sleeperBringsBarrier
         }
         // Release pairs with the consumer's acquire: it sees the whole record.
-        ring.tail.storeReleasing(tail)
-        return ring.dataDoorbell.ringIfSleeping(isBarrierNeeded: isBarrierNeeded)
-    }
-
-    /// Reads the consumer's counter and checks it: a peer's memory is input.
-    private mutating func refreshHead() throws(LinkError) {
-        // Acquire pairs with the consumer's release: its reads of the records are over.
-        let head = ring.head.loadAcquiring()
-        guard head >= cachedHead, head <= tail,
-            head.isMultiple(of: UInt64(RingLayout.recordAlignment))
-        else {
-            throw .peerCorrupt(
-                "\(ring.direction.rawValue): head is \(head), not a multiple of 16"
-                    + " in \(cachedHead)...\(tail)")
-        }
-        cachedHead = head
+        ring.tail.storeReleasing(cursor.tail)
+        return ring.dataDoorbell.ringIfSleeping(isBarrierNeeded: cursor.isBarrierNeeded)
     }
 
     @inline(__always)
-    private mutating func setHeader(_ kind: RecordKind, byteCount: Int, at offset: Int) {
+    private func setHeader(
+        _ kind: RecordKind, byteCount: Int, at offset: Int, _ cursor: inout Cursor
+    ) {
         ring.records.setHeader(
             RecordHeader(
-                byteCount: UInt32(byteCount), kind: kind.rawValue, sequence: sequence),
+                byteCount: UInt32(byteCount), kind: kind.rawValue, sequence: cursor.sequence),
             at: offset)
-        sequence += 1
+        cursor.sequence += 1
+    }
+
+    /// Static, with plain numbers: an address of `self` or the cursor would force both into memory.
+    @inline(never)
+    private static func corruptHead(
+        _ head: UInt64, atLeast minimum: UInt64, atMost maximum: UInt64,
+        _ direction: RingDirection
+    ) -> LinkError {
+        .peerCorrupt(
+            "\(direction.rawValue): head is \(head), not a multiple of"
+                + " \(RingLayout.recordAlignment) in \(minimum)...\(maximum)")
     }
 }

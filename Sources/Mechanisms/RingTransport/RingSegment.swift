@@ -39,7 +39,7 @@ package struct RingSession: Equatable, Sendable, CustomStringConvertible {
 /// The coordinator creates it and starts the worker, which inherits ``descriptor`` and adopts it.
 /// Each side then attaches its end once, as a ``RingLink``, and may drop the segment.
 package struct RingSegment: ~Copyable, Sendable {
-    let layout: RingLayout
+    package let layout: RingLayout
     private let segment: SharedSegment
 
     /// The smallest capacity per direction with room for `messageCount` messages of

@@ -109,7 +109,8 @@ struct CSVTable {
         guard let header = lines.first, !header.isEmpty else {
             throw Failure(.badInput, "'\(name)' is empty; it needs a header line")
         }
-        columns = Self.fields(header)
+        let columns = Self.fields(header)
+        self.columns = columns
         if let missing = required.first(where: { !columns.contains($0) }) {
             throw Failure(.badInput, "\(name):1: column '\(missing)' is missing")
         }

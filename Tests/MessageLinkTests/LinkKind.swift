@@ -1,0 +1,80 @@
+import Messages
+import RingTransport
+import Simulation
+import Testing
+
+/// The links that must all behave alike; a new transport adds a case.
+enum LinkKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case inMemory = "in memory"
+    case spinningRing = "ring, spinning"
+    case sleepingRing = "ring, sleeping"
+    case smallRing = "ring of one page"
+
+    var testDescription: String { rawValue }
+
+    /// Two connected ends.
+    func makePair() throws -> LinkPair {
+        switch self {
+        case .inMemory:
+            let (left, right) = InMemoryLink.pair(maximumMessageByteCount: 4000, capacity: 8192)
+            return LinkPair(
+                left: left, right: right, closeLeft: { left.close() },
+                closeRight: { right.close() })
+        case .spinningRing: return try ringPair(capacity: 1 << 15, .spinning)
+        case .sleepingRing: return try ringPair(capacity: 1 << 15, .sleeping)
+        case .smallRing:
+            return try ringPair(
+                capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
+        }
+    }
+
+    private func ringPair(capacity: Int, _ policy: WaitPolicy) throws -> LinkPair {
+        let segment = try RingSegment.create(
+            capacityPerDirection: capacity, session: .random())
+        let left = try RingLink.coordinatorEnd(segment, waitPolicy: policy, watch: {})
+        let right = try RingLink.workerEnd(segment, waitPolicy: policy, watch: {})
+        return LinkPair(
+            left: left, right: right, closeLeft: { left.close() },
+            closeRight: { right.close() })
+    }
+}
+
+/// Two connected ends, and how to close them: the protocol leaves that to the owner.
+///
+/// Sendable is sound as the tests use it: each end is touched by one thread at a time, and the
+/// other takes it over only by starting or joining a thread.
+struct LinkPair: @unchecked Sendable {
+    let left: any MessageLink
+    let right: any MessageLink
+    let closeLeft: () -> Void
+    let closeRight: () -> Void
+}
+
+extension MessageLink {
+    /// Sends `bytes` as one message.
+    func send(_ bytes: [UInt8]) throws(LinkError) {
+        try send(byteCount: bytes.count) { message in
+            for index in bytes.indices {
+                message.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self)
+            }
+        }
+    }
+
+    /// The oldest message.
+    func receiveBytes() throws(LinkError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try receive { bytes = $0.copied }
+        return bytes
+    }
+
+    /// The oldest message, nil when none is there.
+    func tryReceiveBytes() throws(LinkError) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        return try tryReceive { bytes = $0.copied } ? bytes : nil
+    }
+}
+
+extension RawSpan {
+    /// A copy of all bytes.
+    var copied: [UInt8] { unsafe withUnsafeBytes { unsafe Array($0) } }
+}
