@@ -11,7 +11,8 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
     case waitEnded(reason: String)
     /// Sharers of a link do not agree on its bandwidth, dilation or origin.
     case linkMismatch(link: Int, field: String, expected: UInt64, found: UInt64)
-    /// A shared schedule that no well-behaved sharer can have left: further ahead than allowed.
+    /// A shared schedule that no well-behaved sharer can have left, or a transfer that is ready
+    /// only so late: further ahead than allowed.
     case scheduleTooFarAhead(link: Int, byteCount: ByteCount, limit: ByteCount)
     /// A transfer would not end within 64 bits of bytes or wall nanoseconds.
     case scheduleOverflow(link: Int, byteCount: ByteCount)
@@ -35,8 +36,8 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
         case .linkMismatch(let link, let field, let expected, let found):
             "shared link \(link): \(field) is \(found) there and \(expected) here"
         case .scheduleTooFarAhead(let link, let byteCount, let limit):
-            "shared link \(link) is booked \(byteCount) ahead of now, more than the limit of"
-                + " \(limit): its memory is corrupt"
+            "shared link \(link): a transfer would begin \(byteCount) of link time from now, beyond"
+                + " the limit of \(limit): its memory is corrupt, or the ready time is"
         case .scheduleOverflow(let link, let byteCount):
             "shared link \(link): a transfer of \(byteCount) does not end within 64 bits"
         case .boardTooSmall(let byteCount, let needed):

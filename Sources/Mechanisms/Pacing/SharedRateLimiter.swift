@@ -42,7 +42,8 @@ package struct SharedRateLimiter: ~Copyable {
     /// - Parameters:
     ///   - bandwidth: of the emulated link; in wall time it is divided by the dilation.
     ///   - origin: the wall instant from which the schedule counts, the run's start.
-    ///   - catchUpTolerance: see the type; ``defaultTolerance(bandwidth:dilation:message:)``.
+    ///   - catchUpTolerance: see the type and
+    ///     ``defaultTolerance(bandwidth:dilation:message:latenessNanoseconds:)``.
     /// - Throws: ``PacingError/linkMismatch(link:field:expected:found:)``.
     package init(
         board: SharedLinkBoard, link: Int, bandwidth: Bandwidth, dilation: Dilation,
@@ -69,13 +70,17 @@ package struct SharedRateLimiter: ~Copyable {
     }
 
     /// What lets a sharer wake up late and still hold the rate: the larger of four messages and
-    /// one wall millisecond's worth of bytes.
+    /// the bytes of `latenessNanoseconds`.
+    ///
+    /// A millisecond covers timers and interrupts. Threads that compete for cores wake up later
+    /// by whole time slices of the scheduler, several milliseconds each.
     package static func defaultTolerance(
-        bandwidth: Bandwidth, dilation: Dilation, message: ByteCount
+        bandwidth: Bandwidth, dilation: Dilation, message: ByteCount,
+        latenessNanoseconds: UInt64 = 1_000_000
     ) -> ByteCount {
         let rate = WallRate(bandwidth: bandwidth, dilation: dilation)
-        let millisecond = rate.byteCount(inNanoseconds: 1_000_000) ?? .max
-        return ByteCount(min(max(message.bytes.multipliedClamping(by: 4), millisecond), 1 << 48))
+        let late = rate.byteCount(inNanoseconds: latenessNanoseconds) ?? .max
+        return ByteCount(min(max(message.bytes.multipliedClamping(by: 4), late), 1 << 48))
     }
 
     /// Books `byteCount` bytes and returns the wall instant before which they have not arrived.
@@ -84,8 +89,9 @@ package struct SharedRateLimiter: ~Copyable {
     ///
     /// - Parameter readyAt: when the transfer could have begun at the earliest; nil for one of an
     ///   unbroken stream, for which the link was never idle.
-    /// - Throws: ``PacingError/scheduleTooFarAhead(link:byteCount:limit:)`` when another sharer
-    ///   has damaged the schedule, ``PacingError/scheduleOverflow(link:byteCount:)``.
+    /// - Throws: ``PacingError/scheduleTooFarAhead(link:byteCount:limit:)`` when the schedule is
+    ///   damaged or `readyAt` lies hours ahead, ``PacingError/scheduleOverflow(link:byteCount:)``;
+    ///   nothing is booked then.
     package mutating func acquire(
         _ byteCount: ByteCount, readyAt: WallInstant? = nil
     ) throws(PacingError) -> WallInstant {
@@ -95,31 +101,37 @@ package struct SharedRateLimiter: ~Copyable {
         let booked = board.bookedByteCount(link: link)
         if byteCount.bytes <= bytesUntilReading {
             // Both hold already at the last reading, so they hold now.
-            let begin = max(booked, ready ?? 0, knownBytes - min(knownBytes, catchUpTolerance.bytes))
+            let earliest = knownBytes - min(knownBytes, catchUpTolerance.bytes)
+            let begin = max(booked, ready ?? 0, earliest)
             let (end, overflow) = begin.addingReportingOverflow(byteCount.bytes)
             if !overflow, end <= knownBytes,
                 board.replace(link: link, expected: booked, by: end).isReplaced
             {
                 bytesUntilReading -= byteCount.bytes
+                countForfeited(booked: booked, ready: ready ?? 0, earliest: earliest)
                 return known
             }
         }
-        try readClock(byteCount)
+        try adopt(reading: wait.clock.now(), byteCount)
         return try book(byteCount, ready: ready ?? 0)
     }
 
     /// Waits until `deadline`, from ``acquire(_:readyAt:)``.
     package mutating func waitUntil(_ deadline: WallInstant) throws(PacingError) {
         guard deadline > known else { return }
-        _ = try wait.wait(until: deadline, now: wait.clock.now())
+        let now = try wait.wait(until: deadline, now: wait.clock.now())
+        try adopt(reading: now, .zero)
     }
 
-    private mutating func readClock(_ byteCount: ByteCount) throws(PacingError) {
-        known = wait.clock.now()
-        let elapsed = known.nanoseconds - min(known.nanoseconds, origin.nanoseconds)
-        guard let bytes = rate.byteCount(inNanoseconds: elapsed) else {
+    /// Keeps a reading of the clock.
+    private mutating func adopt(
+        reading now: WallInstant, _ byteCount: ByteCount
+    ) throws(PacingError) {
+        let elapsed = now.nanoseconds - min(now.nanoseconds, origin.nanoseconds)
+        guard let bytes = rate.byteCount(inNanoseconds: elapsed), bytes < .max else {
             throw .scheduleOverflow(link: link, byteCount: byteCount)
         }
+        known = now
         knownBytes = bytes
         bytesUntilReading = catchUpTolerance.bytes / 8
     }
@@ -133,25 +145,28 @@ package struct SharedRateLimiter: ~Copyable {
         let earliest = now - min(now, catchUpTolerance.bytes)
         var booked = board.bookedByteCount(link: link)
         while true {
-            guard booked <= knownBytes || booked - knownBytes <= backlogLimit else {
-                throw .scheduleTooFarAhead(
-                    link: link, byteCount: ByteCount(booked - knownBytes),
-                    limit: ByteCount(backlogLimit))
-            }
             let begin = max(booked, ready, earliest)
+            guard begin <= now || begin - now <= backlogLimit else {
+                throw .scheduleTooFarAhead(
+                    link: link, byteCount: ByteCount(begin - now), limit: ByteCount(backlogLimit))
+            }
             let (end, overflow) = begin.addingReportingOverflow(byteCount.bytes)
             guard !overflow, let span = rate.nanoseconds(ofByteCount: end) else {
                 throw .scheduleOverflow(link: link, byteCount: byteCount)
             }
             let outcome = board.replace(link: link, expected: booked, by: end)
             if outcome.isReplaced {
-                if earliest > max(booked, ready), booked > 0 {
-                    forfeited += ByteCount(earliest - max(booked, ready))
-                }
+                countForfeited(booked: booked, ready: ready, earliest: earliest)
                 return origin.advanced(byNanoseconds: span)
             }
             booked = outcome.1
         }
+    }
+
+    private mutating func countForfeited(booked: UInt64, ready: UInt64, earliest: UInt64) {
+        let free = max(booked, ready)
+        // Before the first transfer there was no schedule to fall behind.
+        if booked > 0, earliest > free { forfeited += ByteCount(earliest - free) }
     }
 
     /// The link's bytes from the origin to `instant`, rounded up.

@@ -2,7 +2,10 @@
 ///
 /// Spinning answers in a fraction of a microsecond and pays only while every waiting thread has
 /// a core of its own: with more threads than cores it takes the core from the very thread that
-/// is waited for (measured: 1.6 us a round with one worker, milliseconds with four on two cores).
+/// is waited for. Yielding before sleeping spares a sleep and a wake-up whenever the other side
+/// answers within a turn. Measured with `benchmarks fanout` on two cores, 4 KB to each worker and
+/// back: one worker 0.45 us spinning, 3.5 us yielding, 5.5 us sleeping at once; four workers
+/// 10 us yielding, 24 us sleeping at once.
 package struct WaitPolicy: Equatable, Sendable {
     /// Looks at the ring, with a pause hint between them; 0 means that no core is spare.
     package var spinIterations: Int
