@@ -116,6 +116,10 @@ let package = Package(
             .mechanisms, "SparsityCalibration", imports: ["MappedMemory"],
             products: ["SystemPackage"]),
 
+        layer(
+            .mechanisms, "Pacing", imports: ["CLinuxShims", "MappedMemory", "Quantities"]),
+        layer(.mechanisms, "Telemetry", imports: ["Quantities"]),
+
         layer(.policy, "HardwareModel", imports: ["Quantities", "SeededRandom", "Topology"]),
         layer(.policy, "NeuronPlacement", imports: ["Quantities"]),
         layer(
@@ -127,21 +131,23 @@ let package = Package(
         layer(
             .roles, "DIMMWorker",
             imports: [
-                "Kernels", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
-                "NeuronShards", "Transformer",
+                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelFile",
+                "NeuronPlacement", "NeuronShards", "Pacing", "Quantities", "Topology",
+                "Transformer",
             ]),
         layer(
             .roles, "Coordinator",
             imports: [
-                "Kernels", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
-                "NeuronShards", "Transformer",
+                "HardwareModel", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
+                "NeuronShards", "Pacing", "Quantities", "Telemetry", "Topology", "Transformer",
             ]),
 
         layer(
             .programs, "hermes",
             imports: [
                 "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
-                "NUMABinding", "NeuronPlacement", "NeuronShards", "Quantities", "RingTransport",
+                "NUMABinding", "NeuronPlacement", "NeuronShards", "Pacing", "Quantities",
+                "RingTransport", "Telemetry",
                 "SparsityCalibration", "Supervision", "Tokenizer", "Topology", "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],

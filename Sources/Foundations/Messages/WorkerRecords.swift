@@ -1,8 +1,9 @@
 /// What a worker needs to know before it loads its shard; payload of ``MessageKind/configure``.
 ///
-/// Byte layout: five little-endian UInt32 in the order of the properties.
+/// Byte layout: six little-endian UInt32 in the order of the properties, then the topology as
+/// UTF-8 YAML, from which a timed worker builds the model of its own DIMM.
 package struct WorkerConfiguration: Equatable, Sendable {
-    package static let byteCount = 20
+    package static let fixedByteCount = 24
 
     /// This worker's DIMM, and how many there are: neuron `i` is at home on `i % dimmCount`.
     package var dimmIndex: Int
@@ -13,21 +14,29 @@ package struct WorkerConfiguration: Equatable, Sendable {
     package var isSparse: Bool
     /// Layers of the model as the coordinator read them: a worker with another file refuses.
     package var layerCount: Int
+    /// Whether emulated time is kept; a native run has none.
+    package var isTimed: Bool
+    package var topologyText: String
 
     package init(
-        dimmIndex: Int, dimmCount: Int, contextCapacity: Int, isSparse: Bool, layerCount: Int
+        dimmIndex: Int, dimmCount: Int, contextCapacity: Int, isSparse: Bool, layerCount: Int,
+        isTimed: Bool, topologyText: String
     ) {
         self.dimmIndex = dimmIndex
         self.dimmCount = dimmCount
         self.contextCapacity = contextCapacity
         self.isSparse = isSparse
         self.layerCount = layerCount
+        self.isTimed = isTimed
+        self.topologyText = topologyText
     }
+
+    package var byteCount: Int { Self.fixedByteCount + topologyText.utf8.count }
 
     /// Reads and checks a configuration behind the header of `message`.
     package init(decoding message: RawSpan) throws(LinkError) {
         let base = MessageHeader.byteCount
-        guard message.byteCount == base + Self.byteCount else {
+        guard message.byteCount >= base + Self.fixedByteCount else {
             throw .peerCorrupt("a configuration of \(message.byteCount) bytes")
         }
         dimmIndex = Int(message.word32(at: base))
@@ -35,27 +44,38 @@ package struct WorkerConfiguration: Equatable, Sendable {
         contextCapacity = Int(message.word32(at: base + 8))
         isSparse = message.word32(at: base + 12) != 0
         layerCount = Int(message.word32(at: base + 16))
+        isTimed = message.word32(at: base + 20) != 0
+        topologyText = message.text(
+            at: base + Self.fixedByteCount,
+            byteCount: message.byteCount - base - Self.fixedByteCount)
         guard dimmCount >= 1, dimmIndex < dimmCount, contextCapacity >= 1, layerCount >= 1 else {
-            throw .peerCorrupt("configuration \(self) is impossible")
+            throw .peerCorrupt(
+                "DIMM \(dimmIndex) of \(dimmCount), \(layerCount) layers, "
+                    + "\(contextCapacity) positions: impossible")
         }
     }
 
     package func encode(into message: inout MutableRawSpan) {
-        let fields = [dimmIndex, dimmCount, contextCapacity, isSparse ? 1 : 0, layerCount]
+        let fields = [
+            dimmIndex, dimmCount, contextCapacity, isSparse ? 1 : 0, layerCount, isTimed ? 1 : 0,
+        ]
         for (index, field) in fields.enumerated() {
             message.storeBytes(
                 of: UInt32(field), toByteOffset: MessageHeader.byteCount + 4 * index,
                 as: UInt32.self)
         }
+        let text = Array(topologyText.utf8)
+        unsafe message.store(
+            bytes: text.span.bytes, at: MessageHeader.byteCount + Self.fixedByteCount)
     }
 }
 
 /// Where a worker's memory really lies and what it holds; payload of ``MessageKind/ready`` and,
 /// read again at the end, of ``MessageKind/farewell``.
 ///
-/// Byte layout: eight little-endian UInt64 in the order of the properties.
+/// Byte layout: eleven little-endian UInt64 in the order of the properties.
 package struct WorkerFacts: Equatable, Sendable {
-    package static let byteCount = 64
+    package static let byteCount = 88
     /// Stands for "the kernel does not say".
     package static let unknown = UInt64.max
 
@@ -72,6 +92,11 @@ package struct WorkerFacts: Equatable, Sendable {
     package var processorNanoseconds: UInt64
     /// Memory that is this process's alone (Private_Dirty of smaps_rollup), bytes.
     package var privateDirtyByteCount: UInt64
+    /// Emulated picoseconds that the DIMM was busy.
+    package var busyPicoseconds: UInt64 = 0
+    /// A paced run's deadlines, and how many of them the worker missed.
+    package var deadlineCount: UInt64 = 0
+    package var missedDeadlineCount: UInt64 = 0
 
     package init(
         weightByteCount: UInt64, keyValueByteCount: UInt64, node: UInt64, pagesOnNode: UInt64,
@@ -102,12 +127,16 @@ package struct WorkerFacts: Equatable, Sendable {
         pagesUntouched = message.word64(at: base + 40)
         processorNanoseconds = message.word64(at: base + 48)
         privateDirtyByteCount = message.word64(at: base + 56)
+        busyPicoseconds = message.word64(at: base + 64)
+        deadlineCount = message.word64(at: base + 72)
+        missedDeadlineCount = message.word64(at: base + 80)
     }
 
     package func encode(into message: inout MutableRawSpan) {
         let fields = [
             weightByteCount, keyValueByteCount, node, pagesOnNode, pagesElsewhere, pagesUntouched,
-            processorNanoseconds, privateDirtyByteCount,
+            processorNanoseconds, privateDirtyByteCount, busyPicoseconds, deadlineCount,
+            missedDeadlineCount,
         ]
         for (index, field) in fields.enumerated() {
             message.storeBytes(

@@ -15,6 +15,8 @@ struct Failure: Error, CustomStringConvertible {
         case bindingRefused = 73
         /// A worker died or stalled beyond recovery.
         case workerLost = 75
+        /// A paced run missed more deadlines than its limit allows: its times are not faithful.
+        case notFaithful = 76
         case interrupted = 130
         case terminated = 143
     }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Coordinator
+import Pacing
 import Supervision
 
 /// `hermes run`: text from a real model, computed by the coordinator and its NDP-DIMM workers.
@@ -50,8 +52,21 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "One process, no workers: what the sharded run must equal.")
     var reference = false
 
-    @Option(help: "Clock: native (nothing waits).")
-    var clock = ClockKind.native
+    @Option(
+        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept).")
+    var clock = ClockKind.virtual
+
+    @Option(help: "Wall time per emulated time of a paced run: auto, or a number.")
+    var dilation = DilationChoice.automatic
+
+    @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
+    var overrunLimit = 0.01
+
+    @Flag(help: "Print one layer's timeline as a table to re-compute by hand.")
+    var explain = false
+
+    @Option(help: "Write a Chrome Trace Event file in emulated time; opens in Perfetto.")
+    var trace: String?
 
     @OptionGroup var output: OutputOptions
 
@@ -59,6 +74,15 @@ struct RunCommand: ParsableCommand {
         guard tokens >= 1 else { throw ValidationError("--tokens must be at least 1") }
         guard sparsity >= 0, sparsity <= 0.99 else {
             throw ValidationError("--sparsity must lie between 0 and 0.99")
+        }
+        guard overrunLimit >= 0, overrunLimit <= 1 else {
+            throw ValidationError("--overrun-limit must lie between 0 and 1")
+        }
+        guard clock != .native || (!explain && trace == nil) else {
+            throw ValidationError("--explain and --trace need emulated time, not --clock native")
+        }
+        guard !reference || (!explain && trace == nil) else {
+            throw ValidationError("--reference has one process and no emulated time to explain")
         }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature must be a finite number, at least 0")
@@ -73,18 +97,38 @@ struct RunCommand: ParsableCommand {
                 topologyArgument: topology, assignments: assignments, modelPath: model,
                 prompt: text, isRaw: raw, tokenLimit: tokens, ignoresEnd: ignoresEnd,
                 sparsity: sparsity, temperature: temperature, seed: seed,
-                isReference: reference, clock: clock),
+                isReference: reference, clock: reference ? .native : clock, dilation: dilation,
+                overrunLimit: overrunLimit, recordsTimeline: explain || trace != nil),
             output: output)
         let result = try session.run()
         try output.deliver(result.json())
+        if let timeline = result.time?.timeline {
+            if let trace { try ChromeTrace(timeline).write(to: trace) }
+            if explain { Terminal.complain(Explanation(timeline).text()) }
+        }
         Terminal.complain(result.summary())
+        try result.checkFaithful()
     }
 }
 
-/// Which clock a run follows.
-enum ClockKind: String, ExpressibleByArgument, CaseIterable {
-    /// No caps, no waiting: measures this machine.
-    case native
+extension ClockKind: ExpressibleByArgument {}
+
+/// `--dilation`: measured on this machine, or given.
+enum DilationChoice: ExpressibleByArgument {
+    case automatic
+    case fixed(Dilation)
+
+    init?(argument: String) {
+        if argument == "auto" {
+            self = .automatic
+        } else if let dilation = try? Dilation(parsing: argument) {
+            self = .fixed(dilation)
+        } else {
+            return nil
+        }
+    }
+
+    var defaultValueDescription: String { "auto" }
 }
 
 /// What `run` was asked to do, arguments read and checked.
@@ -101,4 +145,7 @@ struct RunRequest {
     let seed: UInt64
     let isReference: Bool
     let clock: ClockKind
+    let dilation: DilationChoice
+    let overrunLimit: Double
+    let recordsTimeline: Bool
 }

@@ -1,5 +1,7 @@
 import Coordinator
 import Messages
+import Pacing
+import Quantities
 import Supervision
 import Topology
 
@@ -37,6 +39,9 @@ struct RunResult {
     let generation: Generation
     let spans: RunSpans
     let sharded: ShardedRecord?
+    /// `nil` where no emulated time was kept.
+    let time: Timekeeper?
+    let paced: PacedRecord?
 
     /// Nested objects; what depends on the host or on wall time stands only under `host`.
     func json() throws -> JSONValue {
@@ -53,9 +58,9 @@ struct RunResult {
             "temperature": JSONValue(Double(request.temperature)),
             "clock": .string(request.clock.rawValue),
             "seed": .unsigned(request.seed),
-            // The native clock emulates no time.
-            "seconds": ["emulated": .null],
-            "tokens_per_second": ["emulated": .null],
+            "seconds": ["emulated": time.map { JSONValue($0.now.sinceStart.seconds) } ?? .null],
+            "tokens_per_second": ["emulated": emulatedRate.map { JSONValue($0) } ?? .null],
+            "links": .array(links),
             "dimms": .array(dimms),
             "gpu": gpu,
             "imbalance": imbalance,
@@ -75,7 +80,8 @@ struct RunResult {
                 "key_value_bytes": .unsigned(facts.keyValueByteCount),
                 "active_neurons": .integer(sharded.ledger.activeNeurons[index]),
                 "multiply_accumulates": .integer(sharded.ledger.multiplyAccumulates[index]),
-                "busy_seconds": .null,
+                "busy_seconds": time == nil
+                    ? .null : JSONValue(Double(facts.busyPicoseconds) * 1e-12),
                 "restarts": 0,
                 "host": host(of: index, facts, sharded.fleet),
             ])
@@ -106,14 +112,15 @@ struct RunResult {
         return ["hot_weight_bytes": .integer(sharded.ledger.hotWeightByteCount)]
     }
 
-    /// Work of the most loaded DIMM over the mean, per token, in multiply-accumulates.
+    /// The most loaded DIMM over the mean, per token.
     private var imbalance: JSONValue {
         guard let values = sharded?.ledger.imbalances, let most = values.max() else {
             return .null
         }
         return [
             "mean": JSONValue(values.reduce(0, +) / Double(values.count)),
-            "max": JSONValue(most), "basis": "multiply_accumulates",
+            "max": JSONValue(most),
+            "basis": time == nil ? "multiply_accumulates" : "emulated_time",
         ]
     }
 
@@ -125,6 +132,12 @@ struct RunResult {
             "tokens_per_second_wall": JSONValue(decodeRate ?? .infinity),
             "prefill_tokens_per_second_wall": JSONValue(
                 Double(setting.promptTokens.count) / spans.prefill.seconds),
+            "dilation": paced.map {
+                JSONValue(Double($0.dilation.thousandths) / 1000)
+            } ?? .null,
+            "seconds_paced": paced.map { JSONValue($0.seconds) } ?? .null,
+            "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
+            "overruns": overruns,
             "threads": .integer(setting.threadCount),
             "coordinator_private_dirty_bytes": sharded?.coordinatorPrivateDirty
                 .map { .integer($0) } ?? .null,
@@ -138,11 +151,62 @@ struct RunResult {
         return Double(generation.decodeStepCount) / spans.decode.seconds
     }
 
+    private var links: [JSONValue] {
+        guard let time else { return [] }
+        return time.links.compactMap { name, link in
+            let counters = link.counters
+            // Links that nothing used yet (between DIMMs, most often) are left out.
+            guard counters.messages > 0 else { return nil }
+            return .object([
+                "name": .string(name),
+                "cap_bytes_per_second": .unsigned(link.bandwidth.bytesPerSecond),
+                "bytes": .unsigned(counters.bytes.bytes),
+                "messages": .unsigned(counters.messages),
+                "busy_seconds": JSONValue(counters.busy.seconds),
+                "queueing_seconds": JSONValue(counters.queueing.seconds),
+                "busy_share": JSONValue(counters.busy.seconds / time.now.sinceStart.seconds),
+                "host": .object([
+                    "achieved_bytes_per_second": paced.map {
+                        JSONValue(Double(counters.bytes.bytes) / $0.seconds)
+                    } ?? .null
+                ]),
+            ])
+        }
+    }
+
+    private var overruns: JSONValue {
+        guard let paced else { return .null }
+        return .array(
+            paced.byRole.map {
+                .object([
+                    "role": .string($0.role), "deadlines": .unsigned($0.deadlines),
+                    "missed": .unsigned($0.missed),
+                ])
+            })
+    }
+
+    /// Decode steps per emulated second of decoding.
+    private var emulatedRate: Double? {
+        guard let time, generation.decodeStepCount > 0 else { return nil }
+        return Double(generation.decodeStepCount) / time.decodeDuration.seconds
+    }
+
+    /// Throws exit 76 when a paced run missed more deadlines than it may.
+    func checkFaithful() throws {
+        guard let paced, paced.overruns.share > setting.request.overrunLimit else { return }
+        throw Failure(
+            .notFaithful,
+            "not faithful: \(paced.overruns.missed) of \(paced.overruns.deadlines) deadlines "
+                + "were missed (\(Text.fixed(100 * paced.overruns.share, 2)) %, limit "
+                + "\(Text.fixed(100 * setting.request.overrunLimit, 2)) %); use a larger --dilation")
+    }
+
     // MARK: Summary
 
     /// A few lines for people: speed, each DIMM's load and node, imbalance.
     func summary() -> String {
         var lines = [speedLine]
+        if let time { lines.append(timeLine(time)) }
         if let sharded {
             lines += table(sharded)
             lines.append(balanceLine(sharded))
@@ -159,7 +223,20 @@ struct RunResult {
         let sparsity = request.sparsity > 0 ? ", sparsity \(request.sparsity)" : ""
         return "\(setting.promptTokens.count) prompt tokens at \(prefill) tokens/s, "
             + "\(generation.tokens.count) generated at \(decode) tokens/s "
-            + "(clock \(request.clock.rawValue): wall time; \(mode)\(sparsity))"
+            + "of wall time (clock \(request.clock.rawValue); \(mode)\(sparsity))"
+    }
+
+    private func timeLine(_ time: Timekeeper) -> String {
+        let rate = emulatedRate.map { "\(Text.fixed($0, 1)) tokens/s" } ?? "-"
+        var line =
+            "emulated: \(time.prefillDuration) prefill, \(time.decodeDuration) decode "
+            + "(\(rate)) on \(setting.topology.name)"
+        if let paced {
+            line +=
+                "; paced \(Text.fixed(paced.seconds * 1e3, 3)) ms at dilation "
+                + "\(paced.dilation), \(Text.fixed(100 * paced.overruns.share, 2)) % overruns"
+        }
+        return line
     }
 
     private func table(_ sharded: ShardedRecord) -> [String] {
@@ -194,7 +271,7 @@ struct RunResult {
         guard let most = values.max() else { return "GPU role holds \(hot) of hot neurons" }
         let mean = values.reduce(0, +) / Double(values.count)
         return "imbalance \(Text.fixed(mean, 3)) mean, \(Text.fixed(most, 3)) max "
-            + "(work of the most loaded DIMM over the mean, per token); "
+            + "(the most loaded DIMM over the mean, per token); "
             + "GPU role holds \(hot) of hot neurons"
     }
 }

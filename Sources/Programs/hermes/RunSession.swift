@@ -3,6 +3,7 @@ import Logging
 import Messages
 import ModelFile
 import NeuronPlacement
+import Pacing
 import Supervision
 import Topology
 import Transformer
@@ -83,7 +84,8 @@ struct RunSession {
                 hotSet: HotSetSelection(
                     hotShare: topology.policy.hotShare,
                     memoryByteCount: plan.hotMemoryByteCount),
-                threadCount: threadCount))
+                threadCount: threadCount, topologyText: topology.rendered()),
+            time: freshTime())
         try coordinator.configureWorkers()
         let clock = ContinuousClock()
         let prefillStart = clock.now
@@ -92,11 +94,12 @@ struct RunSession {
             threadCount: threadCount)
         let logits = try runPrefill(&prefill)
         let prefillSpan = prefillStart.duration(to: clock.now)
-        let loadedFacts = try coordinator.awaitWorkers()
-        try fleet.checkPlacement(loadedFacts)
-        try coordinator.adopt(prefill: prefill, tokenCount: promptTokens.count)
-        var generation = Generation(request: request, tokenizer: loaded.tokenizer, output: output)
+        try fleet.checkPlacement(try coordinator.awaitWorkers())
+        try coordinator.adopt(prefill: prefill)
+        let pacing = try startPacing(&coordinator, prefill: prefill)
         let decodeStart = clock.now
+        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
+        var generation = Generation(request: request, tokenizer: loaded.tokenizer, output: output)
         try generation.run(
             firstLogits: logits, position: promptTokens.count,
             contextLength: loaded.model.shape.contextLength
@@ -104,6 +107,7 @@ struct RunSession {
             try coordinator.decode(token, at: position)
         }
         let decodeSpan = decodeStart.duration(to: clock.now)
+        let pacedSpan = pacing?.elapsed()
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
         try fleet.finish()
@@ -112,7 +116,60 @@ struct RunSession {
             spans: RunSpans(prefill: prefillSpan, decode: decodeSpan),
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, facts: facts, fleet: fleet,
-                coordinatorPrivateDirty: memory))
+                coordinatorPrivateDirty: memory),
+            time: coordinator.time,
+            paced: pacedSpan.flatMap { span in
+                pacing.map {
+                    PacedRecord(
+                        dilation: $0.dilation, span: span,
+                        overruns: coordinator.overruns, workers: facts)
+                }
+            })
+    }
+
+    private func freshTime() -> Timekeeper? {
+        guard request.clock != .native else { return nil }
+        return Timekeeper(
+            machine: EmulatedMachine(topology), records: request.recordsTimeline)
+    }
+
+    /// In a paced run, finds the dilation and starts the clock that all roles wait on.
+    private func startPacing(
+        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
+    ) throws -> PacedStart? {
+        guard request.clock == .paced else { return nil }
+        let dilation: Dilation
+        switch request.dilation {
+        case .fixed(let chosen): dilation = chosen
+        case .automatic: dilation = try rehearse(&coordinator, prefill: prefill)
+        }
+        logger.info("paced", metadata: ["dilation": "\(dilation)"])
+        coordinator.startOver(time: freshTime())
+        let start = PacedStart(dilation: dilation)
+        try coordinator.startClock(start.setting, clock: start.clock)
+        return start
+    }
+
+    /// Runs some tokens without waiting and picks the smallest dilation at which this machine
+    /// would keep up with the topology.
+    private func rehearse(
+        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
+    ) throws -> Dilation {
+        let sampler = SamplingClock()
+        let unpaced = ClockSetting(originNanoseconds: 0, dilationThousandths: 0)
+        try coordinator.startClock(unpaced, clock: sampler)
+        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
+        sampler.discard()
+        let room = contextCapacity - promptTokens.count
+        for step in 0..<min(room, SamplingClock.rehearsalTokenCount) {
+            try Interruption.check()
+            _ = try coordinator.decode(promptTokens[0], at: promptTokens.count + step)
+        }
+        do {
+            return try DilationSearch().choose([sampler.samples]).dilation
+        } catch {
+            throw Failure(.machineLacks, "cannot choose a dilation: \(error)")
+        }
     }
 
     private func runPrefill(_ transformer: inout ReferenceTransformer) throws -> [Float] {
@@ -148,7 +205,7 @@ struct RunSession {
         return RunResult(
             setting: setting, generation: generation,
             spans: RunSpans(prefill: prefillSpan, decode: decodeStart.duration(to: clock.now)),
-            sharded: nil)
+            sharded: nil, time: nil, paced: nil)
     }
 
     private var setting: RunSetting {

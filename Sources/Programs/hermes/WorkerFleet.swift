@@ -120,6 +120,10 @@ final class WorkerFleet {
             return Failure(
                 Failure.Code(rawValue: Int32(clamping: code)) ?? .workerLost,
                 "worker of DIMM \(dimm): \(text)")
+        case .interrupted:
+            return Interruption.failure(StopSignals.pending ?? SIGTERM)
+        case .time(let text):
+            return Failure(.internalFault, "emulated time: \(text)")
         case .gpu(let text):
             return Failure(.machineLacks, "GPU role: \(text)")
         }

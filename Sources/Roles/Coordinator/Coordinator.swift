@@ -3,6 +3,8 @@ package import Messages
 import ModelFile
 import NeuronPlacement
 import NeuronShards
+package import Pacing
+import Quantities
 package import Transformer
 
 /// Plays the GPU and the host scheduler: runs the prefill, splits every layer between its hot
@@ -19,16 +21,23 @@ package struct Coordinator: ~Copyable {
     private var gpu: GPURole?
     private var cold: ColdSets?
     private var buffers: TokenBuffers
+    /// `nil` in a native run, which has no emulated time.
+    package private(set) var time: Timekeeper?
+    private var clock: any RunClock = UnpacedClock(.native)
+    private var hot: NeuronAssignment?
+    private var tokenCount = 0
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
     /// - Parameter links: one per DIMM, in DIMM order; workers wait behind them.
     package init(
-        model: LlamaModel, links: [any MessageLink], options: CoordinatorOptions
+        model: LlamaModel, links: [any MessageLink], options: CoordinatorOptions,
+        time: Timekeeper? = nil
     ) {
         precondition(!links.isEmpty)
         self.model = model
         self.options = options
+        self.time = time
         exchange = WorkerExchange(links: links)
         heads = HeadMap(
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: links.count)
@@ -44,10 +53,11 @@ package struct Coordinator: ~Copyable {
             let configuration = WorkerConfiguration(
                 dimmIndex: dimm, dimmCount: exchange.count,
                 contextCapacity: options.contextCapacity, isSparse: options.rule != nil,
-                layerCount: model.shape.layerCount)
+                layerCount: model.shape.layerCount, isTimed: time != nil,
+                topologyText: options.topologyText)
             try exchange.send(
                 MessageHeader(.configure, step: 0), to: dimm,
-                payloadByteCount: WorkerConfiguration.byteCount
+                payloadByteCount: configuration.byteCount
             ) { configuration.encode(into: &$0) }
             if let rule = options.rule { try sendRules(rule, to: dimm) }
         }
@@ -84,24 +94,56 @@ package struct Coordinator: ~Copyable {
         return try exchange.collectFacts(.farewell)
     }
 
-    // MARK: Prefill
-
-    /// Hands the prefill's keys and values to the DIMMs that own the heads, and copies the hot
-    /// neurons to the GPU role.
+    /// Starts emulated time: in a paced run every role waits from here on.
     ///
     /// - Parameters:
-    ///   - prefill: has run the prompt densely.
-    ///   - tokenCount: positions in its cache.
-    package mutating func adopt(
-        prefill: borrowing ReferenceTransformer, tokenCount: Int
+    ///   - setting: what the workers are told.
+    ///   - clock: the coordinator's own, of the same setting.
+    package mutating func startClock(
+        _ setting: ClockSetting, clock: any RunClock
     ) throws(CoordinatorError) {
-        let shape = model.shape
-        for layer in 0..<shape.layerCount {
-            for head in 0..<shape.keyValueHeadCount {
-                try sendRows(of: prefill.cache, layer: layer, head: head, count: tokenCount)
-            }
+        self.clock = clock
+        for dimm in exchange.indices {
+            try exchange.send(
+                MessageHeader(.startClock, step: exchange.nextStep()), to: dimm,
+                payloadByteCount: ClockSetting.byteCount
+            ) { setting.encode(into: &$0) }
         }
+    }
+
+    /// Forgets time and work so far, for a run that starts over on the same workers: keys and
+    /// values are indexed by position, so the next run replaces them.
+    package mutating func startOver(time: Timekeeper?) {
+        self.time = time
+        let hotWeightByteCount = ledger.hotWeightByteCount
+        ledger = WorkLedger(dimmCount: exchange.count)
+        ledger.hotWeightByteCount = hotWeightByteCount
+        tokenCount = 0
+    }
+
+    /// How well the coordinator kept its deadlines in a paced run.
+    package var overruns: OverrunCount { clock.overruns }
+
+    /// In a paced run, returns when the wall clock has reached the coordinator's time.
+    private func pace() throws(CoordinatorError) {
+        guard let time else { return }
+        do {
+            try clock.waitUntil(time.now)
+        } catch .waitEnded {
+            throw .interrupted
+        } catch {
+            throw .time("\(error)")
+        }
+    }
+
+    // MARK: Prefill
+
+    /// Chooses the hot neurons by the prefill's activity and copies them to the GPU role.
+    package mutating func adopt(
+        prefill: borrowing ReferenceTransformer
+    ) throws(CoordinatorError) {
         let hot = options.chooseHot(model: model, activityCounts: prefill.activityCounts)
+        self.hot = hot
         cold = ColdSets(model: model, hot: hot, dimmCount: exchange.count)
         do {
             gpu = try GPURole(model: model, hot: hot, rule: options.rule)
@@ -111,8 +153,24 @@ package struct Coordinator: ~Copyable {
         ledger.hotWeightByteCount = NeuronShard.byteCount(of: hot, weights: model.weights)
     }
 
+    /// Takes the prefill's time, then hands its keys and values to the DIMMs that own the heads.
+    ///
+    /// - Parameter tokenCount: positions in the prefill's cache.
+    package mutating func deliver(
+        prefill: borrowing ReferenceTransformer, tokenCount: Int
+    ) throws(CoordinatorError) {
+        let shape = model.shape
+        try time?.runPrefill(model: model, tokenCount: tokenCount, dimmCount: exchange.count)
+        try pace()
+        for layer in 0..<shape.layerCount {
+            for head in 0..<shape.keyValueHeadCount {
+                try sendRows(of: prefill.cache, layer: layer, head: head, count: tokenCount)
+            }
+        }
+    }
+
     /// Sends one head's rows in messages that fit the link.
-    private func sendRows(
+    private mutating func sendRows(
         of cache: KeyValueCache, layer: Int, head: Int, count: Int
     ) throws(CoordinatorError) {
         let dimm = heads.dimm(layer: layer, head: head)
@@ -124,9 +182,14 @@ package struct Coordinator: ~Copyable {
         for first in stride(from: 0, to: count, by: rowsPerMessage) {
             let rowCount = min(rowsPerMessage, count - first)
             let extent = first * rowFloats..<(first + rowCount) * rowFloats
-            let header = MessageHeader(
+            var header = MessageHeader(
                 .storeKeysAndValues, layer: layer, position: first, count: rowCount,
                 auxiliary: head, step: exchange.nextStep())
+            if let time {
+                let booking = try self.time?.transfer(
+                    "keys and values", 8 * rowCount * rowFloats, dimm: dimm, readyAt: time.now)
+                header.time = booking?.arrival.sinceStart.picoseconds ?? 0
+            }
             try exchange.send(
                 header, to: dimm, payloadByteCount: 8 * rowCount * rowFloats
             ) { message in
@@ -142,10 +205,11 @@ package struct Coordinator: ~Copyable {
 
     /// Runs one token through all layers; returns its logits, [vocabulary].
     ///
-    /// - Precondition: ``adopt(prefill:tokenCount:)`` has run.
+    /// - Precondition: ``adopt(prefill:)`` and ``deliver(prefill:tokenCount:)`` have run.
     package mutating func decode(_ token: Int32, at position: Int) throws(CoordinatorError) -> [Float] {
         precondition(position < options.contextCapacity)
         ledger.beginToken()
+        time?.beginToken(tokenCount)
         buffers.embed(Int(token), model: model)
         for layer in 0..<model.shape.layerCount {
             let weights = model.weights.layers[layer]
@@ -154,58 +218,125 @@ package struct Coordinator: ~Copyable {
             try projectQKV(layer: layer, position: position)
             try attend(layer: layer, position: position)
             buffers.projectAttention(weights.attentionOutput, model: model)
+            try projectionTime(weights.attentionOutput, layer: layer)
             buffers.normalise(by: norms.feedForward, epsilon: model.shape.normEpsilon)
             try feedForward(layer: layer, position: position)
         }
-        ledger.endToken()
-        return model.logits(of: buffers.state.span, threadCount: options.threadCount)
+        let logits = model.logits(of: buffers.state.span, threadCount: options.threadCount)
+        time?.beginStep("output head", layer: -1)
+        try time?.runKernel(
+            "output head", byteCount: model.weights.output.byteCount,
+            macCount: model.weights.output.elementCount, synchronises: false)
+        try time?.endStep()
+        try pace()
+        ledger.endToken(busy: time?.busyOfToken)
+        tokenCount += 1
+        return logits
     }
 
     private mutating func projectQKV(layer: Int, position: Int) throws(CoordinatorError) {
-        guard let cold else { preconditionFailure("decode before adopt") }
+        guard let cold, let hot else { preconditionFailure("decode before adopt") }
+        let width = model.shape.qkvWidth
+        let hotCount = hot.qkv[layer].count
+        time?.beginStep("QKV", layer: layer)
         let header = MessageHeader(
             .projectQKV, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: cold.qkv[layer])
+        try time?.runKernel(
+            "hot QKV", byteCount: hotCount * model.qkvNeuronByteCount,
+            macCount: hotCount * width, synchronises: true)
         gpu?.projectQKV(layer: layer, input: buffers.normed, into: &buffers.sum)
-        let width = model.shape.qkvWidth
         for dimm in exchange.indices {
-            let active = try exchange.addPartialSum(
+            let answer = try exchange.addPartialSum(
                 from: dimm, answering: header, elementCount: width,
                 neuronLimit: cold.qkv[layer][dimm].memberCount, to: &buffers.sum)
-            ledger.add(neurons: active, multiplyAccumulates: active * width, toDIMM: dimm)
+            ledger.add(
+                neurons: answer.activeCount, multiplyAccumulates: answer.activeCount * width,
+                toDIMM: dimm)
+            try note(answer, from: dimm)
         }
+        try time?.endStep()
+        try mergeTime("merge QKV", width: width, layer: layer)
+        try pace()
         buffers.finishQKV()
     }
 
     private mutating func feedForward(layer: Int, position: Int) throws(CoordinatorError) {
-        guard let cold else { preconditionFailure("decode before adopt") }
+        guard let cold, let hot else { preconditionFailure("decode before adopt") }
+        let hidden = model.shape.hiddenSize
+        let hotCount = hot.feedForward[layer].count
+        time?.beginStep("MLP", layer: layer)
         let header = MessageHeader(
             .feedForward, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: cold.feedForward[layer])
+        let shiftMACs = options.rule == nil ? 0 : hidden * hidden
+        try time?.runKernel(
+            "hot MLP", byteCount: hotCount * model.feedForwardNeuronByteCount + 2 * shiftMACs,
+            macCount: 3 * hotCount * hidden + shiftMACs, synchronises: true)
         gpu?.feedForward(layer: layer, input: buffers.normed, into: &buffers.sum)
-        let hidden = model.shape.hiddenSize
         for dimm in exchange.indices {
             let candidates = cold.feedForward[layer][dimm].memberCount
-            let active = try exchange.addPartialSum(
+            let answer = try exchange.addPartialSum(
                 from: dimm, answering: header, elementCount: hidden, neuronLimit: candidates,
                 to: &buffers.sum)
             // Gates of all candidates, up and down of the active ones.
             ledger.add(
-                neurons: active, multiplyAccumulates: (candidates + 2 * active) * hidden,
+                neurons: answer.activeCount,
+                multiplyAccumulates: (candidates + 2 * answer.activeCount) * hidden,
                 toDIMM: dimm)
+            try note(answer, from: dimm)
         }
+        try time?.endStep()
+        try mergeTime("merge MLP", width: hidden, layer: layer)
+        try pace()
         buffers.finishFeedForward()
         if let rule = options.rule { buffers.addShift(rule, layer: layer) }
     }
 
-    private func sendInput(
-        _ header: MessageHeader, sets: [SlotSet]
+    // MARK: Time
+
+    private mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
+        try time?.receive(
+            from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
+            report: answer.report)
+    }
+
+    /// Adding the units' shares: the GPU reads each and writes the sum.
+    private mutating func mergeTime(
+        _ name: String, width: Int, layer: Int
+    ) throws(CoordinatorError) {
+        let unitCount = exchange.count + 1
+        let size = PartialSum.elementByteCount(isWide: buffers.sum.isWide)
+        time?.beginStep(name, layer: layer)
+        try time?.runKernel(
+            name, byteCount: (unitCount + 1) * width * size, macCount: unitCount * width,
+            synchronises: false)
+        try time?.endStep()
+    }
+
+    private mutating func projectionTime(
+        _ tensor: Tensor, layer: Int
+    ) throws(CoordinatorError) {
+        time?.beginStep("projection", layer: layer)
+        try time?.runKernel(
+            "projection", byteCount: tensor.byteCount, macCount: tensor.elementCount,
+            synchronises: true)
+        try time?.endStep()
+        try pace()
+    }
+
+    private mutating func sendInput(
+        _ request: MessageHeader, sets: [SlotSet]
     ) throws(CoordinatorError) {
         let input = buffers.normed
         for dimm in exchange.indices {
             let set = sets[dimm]
+            let byteCount = set.byteCount + 4 * input.count
+            var header = request
+            header.time = try time?.send(byteCount: byteCount, to: dimm)
+                .sinceStart.picoseconds ?? 0
             try exchange.send(
-                header, to: dimm, payloadByteCount: set.byteCount + 4 * input.count
+                header, to: dimm, payloadByteCount: byteCount
             ) { message in
                 message.store(set.words.span, at: MessageHeader.byteCount)
                 message.store(input.span, at: MessageHeader.byteCount + set.byteCount)
@@ -216,28 +347,36 @@ package struct Coordinator: ~Copyable {
     private mutating func attend(layer: Int, position: Int) throws(CoordinatorError) {
         let shape = model.shape
         let step = exchange.nextStep()
+        time?.beginStep("attention", layer: layer)
+        let vectorCount = shape.groupWidth + 2 * shape.headSize
         for dimm in exchange.indices {
             let owned = heads.heads(layer: layer, dimm: dimm)
             if owned.isEmpty { continue }
-            let header = MessageHeader(
+            var header = MessageHeader(
                 .attend, layer: layer, position: position, count: owned.count, step: step)
-            let vectorCount = shape.groupWidth + 2 * shape.headSize
-            try exchange.send(
-                header, to: dimm, payloadByteCount: 4 * owned.count * vectorCount
-            ) { buffers.writeHeads(owned, shape: shape, into: &$0) }
+            let byteCount = 4 * owned.count * vectorCount
+            header.time = try time?.send(byteCount: byteCount, to: dimm)
+                .sinceStart.picoseconds ?? 0
+            let buffers = buffers
+            try exchange.send(header, to: dimm, payloadByteCount: byteCount) {
+                buffers.writeHeads(owned, shape: shape, into: &$0)
+            }
         }
         for dimm in exchange.indices {
             let owned = heads.heads(layer: layer, dimm: dimm)
             if owned.isEmpty { continue }
             let header = MessageHeader(
                 .attend, layer: layer, position: position, count: owned.count, step: step)
-            try exchange.receiveContext(
+            let answer = try exchange.receiveContext(
                 from: dimm, answering: header, heads: owned, groupWidth: shape.groupWidth,
                 into: &buffers.context)
             ledger.add(
                 neurons: 0,
                 multiplyAccumulates: 2 * owned.count * shape.groupWidth * (position + 1),
                 toDIMM: dimm)
+            try note(answer, from: dimm)
         }
+        try time?.endStep()
+        try pace()
     }
 }

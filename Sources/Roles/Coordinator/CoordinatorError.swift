@@ -8,12 +8,18 @@ package enum CoordinatorError: Error, CustomStringConvertible {
     case fault(dimm: Int, code: Int, String)
     /// The GPU role's own memory could not be had.
     case gpu(String)
+    /// Emulated time or its clock failed.
+    case time(String)
+    /// A signal asked the run to stop while the clock waited.
+    case interrupted
 
     package var description: String {
         switch self {
         case .link(let dimm, let error): "worker of DIMM \(dimm): \(error)"
         case .fault(let dimm, _, let text): "worker of DIMM \(dimm): \(text)"
         case .gpu(let text): "GPU role: \(text)"
+        case .time(let text): "emulated time: \(text)"
+        case .interrupted: "interrupted"
         }
     }
 }

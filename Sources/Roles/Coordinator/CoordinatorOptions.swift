@@ -13,9 +13,12 @@ package struct CoordinatorOptions: Sendable {
     package let hotSet: HotSetSelection
     /// Threads of the GPU role's large products.
     package let threadCount: Int
+    /// The topology as YAML, from which the workers build their own models.
+    package let topologyText: String
 
     package init(
-        contextCapacity: Int, rule: ActivityRule?, hotSet: HotSetSelection, threadCount: Int
+        contextCapacity: Int, rule: ActivityRule?, hotSet: HotSetSelection, threadCount: Int,
+        topologyText: String = ""
     ) {
         precondition(contextCapacity >= 1)
         precondition(threadCount >= 1)
@@ -23,6 +26,7 @@ package struct CoordinatorOptions: Sendable {
         self.rule = rule
         self.hotSet = hotSet
         self.threadCount = threadCount
+        self.topologyText = topologyText
     }
 
     /// The hot neurons by their frequency in the prefill.

@@ -1,10 +1,13 @@
+import Quantities
+
 /// What each DIMM computed, counted in work, not in time: equal under every clock and load.
 package struct WorkLedger: Sendable {
     /// Active cold neurons that each DIMM computed over the run, both blocks.
     package private(set) var activeNeurons: [Int]
     /// Multiply-accumulates of each DIMM over the run.
     package private(set) var multiplyAccumulates: [Int]
-    /// Most loaded DIMM over the mean, per token, in multiply-accumulates.
+    /// Slowest DIMM over the mean, per token: in emulated time, or in multiply-accumulates where
+    /// no time is kept.
     package private(set) var imbalances: [Double] = []
     /// Bytes of the hot neurons' copies in the GPU role.
     package internal(set) var hotWeightByteCount = 0
@@ -26,7 +29,14 @@ package struct WorkLedger: Sendable {
         ofToken[dimm] += count
     }
 
-    mutating func endToken() {
+    /// - Parameter busy: each DIMM's emulated time on the token, where it is kept.
+    mutating func endToken(busy: [EmulatedDuration]?) {
+        if let busy {
+            let total = busy.reduce(0.0) { $0 + Double($1.picoseconds) }
+            guard let most = busy.max(), total > 0 else { return }
+            imbalances.append(Double(most.picoseconds) * Double(busy.count) / total)
+            return
+        }
         let total = ofToken.reduce(0, +)
         guard let most = ofToken.max(), total > 0 else { return }
         imbalances.append(Double(most * ofToken.count) / Double(total))

@@ -40,23 +40,23 @@ struct WorkerExchange {
     /// - Parameters:
     ///   - elementCount: how many elements the sum has at this step.
     ///   - neuronLimit: more active neurons than the DIMM was asked for are a broken peer.
-    /// - Returns: how many of the DIMM's neurons were active.
+    /// - Returns: what the reply says of the DIMM's work.
     func addPartialSum(
         from dimm: Int, answering request: MessageHeader, elementCount: Int, neuronLimit: Int,
         to sum: inout PartialSum
-    ) throws(CoordinatorError) -> Int {
+    ) throws(CoordinatorError) -> Answer {
         try receive(.partialSum, from: dimm, answering: request) {
             (header, message) throws(LinkError) in
             let elementSize = PartialSum.elementByteCount(isWide: sum.isWide)
             guard header.count == elementCount,
-                message.byteCount >= MessageHeader.byteCount + elementSize * elementCount
+                message.byteCount >= Answer.payloadOffset + elementSize * elementCount
             else { throw .peerCorrupt("a partial sum of \(header.count) of \(elementCount)") }
             guard header.auxiliary <= neuronLimit else {
                 throw .peerCorrupt(
                     "\(header.auxiliary) active neurons of \(neuronLimit) asked for")
             }
-            sum.add(elementCount, of: message, at: MessageHeader.byteCount)
-            return header.auxiliary
+            sum.add(elementCount, of: message, at: Answer.payloadOffset)
+            return try Answer(header, message)
         }
     }
 
@@ -64,18 +64,19 @@ struct WorkerExchange {
     func receiveContext(
         from dimm: Int, answering request: MessageHeader, heads: [Int], groupWidth: Int,
         into context: inout [Float]
-    ) throws(CoordinatorError) {
+    ) throws(CoordinatorError) -> Answer {
         try receive(.attentionContext, from: dimm, answering: request) {
             (header, message) throws(LinkError) in
             guard header.count == heads.count,
-                message.byteCount == MessageHeader.byteCount + 4 * heads.count * groupWidth
+                message.byteCount == Answer.payloadOffset + 4 * heads.count * groupWidth
             else { throw .peerCorrupt("contexts of \(header.count) of \(heads.count) heads") }
             for (place, head) in heads.enumerated() {
                 var all = context.mutableSpan
                 var target = all._mutatingExtracting(head * groupWidth..<(head + 1) * groupWidth)
                 message.copyFloats(
-                    at: MessageHeader.byteCount + 4 * place * groupWidth, into: &target)
+                    at: Answer.payloadOffset + 4 * place * groupWidth, into: &target)
             }
+            return try Answer(header, message)
         }
     }
 
@@ -161,5 +162,23 @@ private final class StepCounter {
     func next() -> UInt64 {
         value += 1
         return value
+    }
+}
+
+/// What a reply says beside its values.
+struct Answer {
+    static let payloadOffset = MessageHeader.byteCount + WorkReport.byteCount
+
+    let activeCount: Int
+    /// When the reply was ready at the DIMM, picoseconds.
+    let ready: UInt64
+    let report: WorkReport
+    let payloadByteCount: Int
+
+    init(_ header: MessageHeader, _ message: RawSpan) throws(LinkError) {
+        activeCount = header.auxiliary
+        ready = header.time
+        report = try WorkReport(decoding: message)
+        payloadByteCount = message.byteCount - Self.payloadOffset
     }
 }

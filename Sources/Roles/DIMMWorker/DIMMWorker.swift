@@ -1,9 +1,13 @@
+import HardwareModel
 import Kernels
 package import MappedMemory
 package import Messages
 import ModelFile
 import NeuronPlacement
 package import NeuronShards
+import Pacing
+import Quantities
+import Topology
 package import Transformer
 
 /// One NDP-DIMM: holds its shard of the weights and its heads' keys and values, answers each
@@ -19,6 +23,9 @@ package struct DIMMWorker: ~Copyable {
     private var heads: HeadStore
     private var rules: [GateRule?]
     private var step: StepBuffers
+    /// `nil` in a native run, which has no emulated time.
+    private var timer: DIMMTimer?
+    private var clock: any RunClock = UnpacedClock(.native)
 
     /// Waits for the configuration, loads the shard and reports ready.
     ///
@@ -39,7 +46,7 @@ package struct DIMMWorker: ~Copyable {
         let heads = try HeadStore(configuration: configuration, model: model)
         var worker = DIMMWorker(
             link: link, model: model, probe: probe, shard: shard, heads: heads,
-            configuration: configuration)
+            configuration: configuration, timer: try timer(configuration, model: model))
         if configuration.isSparse {
             for _ in 0..<model.shape.layerCount { try worker.receiveRule() }
         }
@@ -47,10 +54,23 @@ package struct DIMMWorker: ~Copyable {
         return worker
     }
 
+    /// The model of this DIMM, from the topology that the coordinator sent.
+    private static func timer(
+        _ configuration: WorkerConfiguration, model: LlamaModel
+    ) throws -> DIMMTimer? {
+        guard configuration.isTimed else { return nil }
+        let topology = try Topology.parse(
+            configuration.topologyText, fileName: "the coordinator's topology")
+        guard configuration.dimmIndex < topology.dimms.count else {
+            throw LinkError.peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
+        }
+        return try DIMMTimer(dimm: topology.dimms[configuration.dimmIndex], model: model)
+    }
+
     private init(
         link: any MessageLink, model: LlamaModel, probe: any FactProbe,
         shard: consuming NeuronShard, heads: consuming HeadStore,
-        configuration: WorkerConfiguration
+        configuration: WorkerConfiguration, timer: DIMMTimer?
     ) {
         self.link = link
         self.model = model
@@ -59,6 +79,7 @@ package struct DIMMWorker: ~Copyable {
         self.heads = heads
         rules = Array(repeating: nil, count: model.shape.layerCount)
         step = StepBuffers(model: model, configuration: configuration)
+        self.timer = timer
     }
 
     private static func receiveConfiguration(
@@ -97,9 +118,14 @@ package struct DIMMWorker: ~Copyable {
         guard header.layer < model.shape.layerCount else {
             throw .peerCorrupt("layer \(header.layer) of \(model.shape.layerCount)")
         }
+        try wait(until: header.instant)
         switch header.kind {
         case .storeKeysAndValues:
             try heads.store(message, header: header)
+            timer?.receive(at: header.instant)
+            return .nothing
+        case .startClock:
+            startClock(try ClockSetting(decoding: message))
             return .nothing
         case .projectQKV:
             return try projectQKV(message, header: header)
@@ -125,9 +151,11 @@ package struct DIMMWorker: ~Copyable {
         shard.projectQKV(
             layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
             coefficients: &step.coefficients, into: &step.sum)
+        let timing = try timer?.projectQKV(
+            slots: step.slots, count: slotCount, arrival: header.instant)
         return .partialSum(
-            header, elementCount: model.shape.qkvWidth, active: step.requested,
-            activeCount: slotCount)
+            answer(header, timing?.ready), timing?.report ?? WorkReport(),
+            elementCount: model.shape.qkvWidth, active: step.requested, activeCount: slotCount)
     }
 
     private mutating func feedForward(
@@ -139,14 +167,48 @@ package struct DIMMWorker: ~Copyable {
             layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
             rule: rules[header.layer], scratch: &step.feedForward, into: &step.sum)
         step.markActive(count: activeCount, slotCount: layer.feedForwardNeurons.count)
+        let timing = try timer?.feedForward(
+            slots: step.slots, count: slotCount, active: step.feedForward.active,
+            activeCount: activeCount, isSparse: rules[header.layer] != nil,
+            arrival: header.instant)
         return .partialSum(
-            header, elementCount: model.shape.hiddenSize, active: step.active,
-            activeCount: activeCount)
+            answer(header, timing?.ready), timing?.report ?? WorkReport(),
+            elementCount: model.shape.hiddenSize, active: step.active, activeCount: activeCount)
     }
 
     private mutating func attend(_ message: RawSpan, header: MessageHeader) throws(LinkError) -> Reply {
         let headCount = try heads.attend(message, header: header, into: &step.context)
-        return .context(header, headCount: headCount)
+        let timing = try timer?.attend(
+            headCount: headCount, positionCount: header.position + 1, arrival: header.instant)
+        return .context(
+            answer(header, timing?.ready), timing?.report ?? WorkReport(), headCount: headCount)
+    }
+
+    // MARK: Time
+
+    /// The request's header with the instant at which its answer is ready.
+    private func answer(_ request: MessageHeader, _ ready: EmulatedTime?) -> MessageHeader {
+        var header = request
+        header.time = ready?.sinceStart.picoseconds ?? 0
+        return header
+    }
+
+    /// In a paced run, returns when the wall clock has reached `time`.
+    private func wait(until time: EmulatedTime) throws(LinkError) {
+        do {
+            try clock.waitUntil(time)
+        } catch {
+            throw .system("paced clock: \(error)")
+        }
+    }
+
+    private mutating func startClock(_ setting: ClockSetting) {
+        timer?.startOver()
+        guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else { return }
+        clock = PacedClock(
+            origin: WallInstant(nanoseconds: setting.originNanoseconds),
+            dilation: Dilation(thousandths: setting.dilationThousandths),
+            sparesCores: false, watch: {})
     }
 
     private mutating func receiveRule() throws(LinkError) {
@@ -171,8 +233,8 @@ package struct DIMMWorker: ~Copyable {
 
     private enum Reply {
         case nothing
-        case partialSum(MessageHeader, elementCount: Int, active: SlotSet, activeCount: Int)
-        case context(MessageHeader, headCount: Int)
+        case partialSum(MessageHeader, WorkReport, elementCount: Int, active: SlotSet, activeCount: Int)
+        case context(MessageHeader, WorkReport, headCount: Int)
         case farewell(step: UInt64)
     }
 
@@ -181,15 +243,18 @@ package struct DIMMWorker: ~Copyable {
         switch reply {
         case .nothing:
             return true
-        case .partialSum(let request, let elementCount, let active, let activeCount):
-            let header = MessageHeader(
+        case .partialSum(let request, let report, let elementCount, let active, let activeCount):
+            var header = MessageHeader(
                 .partialSum, layer: request.layer, position: request.position, count: elementCount,
                 auxiliary: activeCount, step: request.step)
-            let base = MessageHeader.byteCount
+            header.time = request.time
+            try wait(until: request.instant)
+            let base = MessageHeader.byteCount + WorkReport.byteCount
             let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
             let sum = step.sum
             try link.send(byteCount: base + size + active.byteCount) { message in
                 header.encode(into: &message)
+                report.encode(into: &message)
                 if sum.isWide {
                     message.store(sum.wide.span.extracting(0..<elementCount), at: base)
                 } else {
@@ -198,15 +263,18 @@ package struct DIMMWorker: ~Copyable {
                 message.store(active.words.span, at: base + size)
             }
             return true
-        case .context(let request, let headCount):
-            let header = MessageHeader(
+        case .context(let request, let report, let headCount):
+            var header = MessageHeader(
                 .attentionContext, layer: request.layer, position: request.position,
                 count: headCount, step: request.step)
+            header.time = request.time
+            try wait(until: request.instant)
+            let base = MessageHeader.byteCount + WorkReport.byteCount
             let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
-            try link.send(byteCount: MessageHeader.byteCount + 4 * floatCount) { message in
+            try link.send(byteCount: base + 4 * floatCount) { message in
                 header.encode(into: &message)
-                message.store(
-                    context.span.extracting(0..<floatCount), at: MessageHeader.byteCount)
+                report.encode(into: &message)
+                message.store(context.span.extracting(0..<floatCount), at: base)
             }
             return true
         case .farewell(let number):
@@ -216,7 +284,10 @@ package struct DIMMWorker: ~Copyable {
     }
 
     private func sendFacts(_ kind: MessageKind, step number: UInt64) throws(LinkError) {
-        let facts = probe.facts(weights: shard.storage, keysAndValues: heads.storage)
+        var facts = probe.facts(weights: shard.storage, keysAndValues: heads.storage)
+        facts.busyPicoseconds = timer?.busy.picoseconds ?? 0
+        facts.deadlineCount = clock.overruns.deadlines
+        facts.missedDeadlineCount = clock.overruns.missed
         let header = MessageHeader(kind, step: number)
         try link.send(byteCount: MessageHeader.byteCount + WorkerFacts.byteCount) { message in
             header.encode(into: &message)
@@ -234,6 +305,11 @@ extension LlamaModel {
             qkv: Array(repeating: qkv.neurons(ofDIMM: dimm), count: shape.layerCount),
             feedForward: Array(repeating: mlp.neurons(ofDIMM: dimm), count: shape.layerCount))
     }
+}
+
+extension MessageHeader {
+    /// When a request arrived, or a reply was ready.
+    fileprivate var instant: EmulatedTime { EmulatedTime(picosecondsSinceStart: time) }
 }
 
 /// Asks the operating system what became of a worker's memory; the program supplies it, since

@@ -53,6 +53,14 @@ package struct ActivationUnit: Hashable, Sendable {
         clock.duration(ofCycles: cycles(elementCount, adderCount))
     }
 
+    /// SiLU times a second factor of `elementCount` values: ⌈n/E⌉ exponentials, ⌈n/A⌉ additions,
+    /// and ⌈n/M⌉ cycles each for the division (by reciprocal) and the two products.
+    package func siluDuration(elementCount: Int) -> EmulatedDuration {
+        clock.duration(
+            ofCycles: cycles(elementCount, exponentialUnitCount)
+                + cycles(elementCount, adderCount) + 3 * cycles(elementCount, multiplierCount))
+    }
+
     /// Sum of `vectorCount` vectors of `length` elements: vectors - 1 additions of ⌈n/A⌉ cycles.
     package func mergeDuration(vectorCount: Int, length: Int) -> EmulatedDuration {
         precondition(vectorCount > 0)

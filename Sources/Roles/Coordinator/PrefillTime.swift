@@ -1,0 +1,78 @@
+import ModelFile
+import Pacing
+import Quantities
+import Transformer
+
+/// Emulated time of the prefill: the GPU computes a layer while the next one's weights come over
+/// PCIe, two layers' buffers at a time.
+///
+/// QKV and MLP weights live on the DIMMs and are streamed from all of them; the dense part
+/// (output projections, embedding, head) is resident.
+///
+/// Source: Sheng et al., "FlexGen", ICML 2023, block schedule; equal to `StreamedPrefill` where
+/// PCIe is the only link that matters.
+extension Timekeeper {
+    /// Advances by the prefill of `tokenCount` tokens; the weights' transfers are booked on the
+    /// links like any other.
+    mutating func runPrefill(
+        model: LlamaModel, tokenCount: Int, dimmCount: Int
+    ) throws(CoordinatorError) {
+        var stepStart = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
+        advance(to: stepStart, "stream layer 0", unit: "pcie")
+        for layer in 0..<model.shape.layerCount {
+            let duration = layerKernel(layer, model: model, tokenCount: tokenCount)
+            let computeEnd = try advance(stepStart, by: duration)
+            var next = computeEnd
+            var bound = "GPU"
+            if layer + 1 < model.shape.layerCount {
+                let streamed = try streamLayer(
+                    layer + 1, of: model, dimmCount: dimmCount, readyAt: stepStart)
+                if streamed > computeEnd { bound = "pcie" }
+                next = max(computeEnd, streamed)
+            }
+            advance(to: next, "prefill layer \(layer)", unit: bound)
+            stepStart = next
+        }
+        beginStep("output head", layer: -1)
+        try runKernel(
+            "output head", byteCount: model.weights.output.byteCount,
+            macCount: model.weights.output.elementCount, synchronises: false)
+        try endStep()
+        endPrefill()
+    }
+
+    /// Each DIMM sends its share of the layer's weights; returns when the last is on the GPU.
+    private mutating func streamLayer(
+        _ layer: Int, of model: LlamaModel, dimmCount: Int, readyAt: EmulatedTime
+    ) throws(CoordinatorError) -> EmulatedTime {
+        let weights = model.weights.layers[layer]
+        let byteCount = [
+            weights.query, weights.key, weights.value, weights.gate, weights.up, weights.down,
+        ].reduce(0) { $0 + $1.byteCount }
+        var latest = readyAt
+        for dimm in 0..<dimmCount {
+            // The first DIMMs take what the division leaves.
+            let share = byteCount / dimmCount + (dimm < byteCount % dimmCount ? 1 : 0)
+            let booking = try transfer(
+                "weights of layer \(layer)", share, dimm: dimm, readyAt: readyAt)
+            latest = max(latest, booking.arrival)
+        }
+        return latest
+    }
+
+    /// All products of a layer over the prompt, and its attention: each token over itself and
+    /// those before it.
+    private func layerKernel(
+        _ layer: Int, model: LlamaModel, tokenCount: Int
+    ) -> EmulatedDuration {
+        let weights = model.weights.layers[layer]
+        let tensors = [
+            weights.query, weights.key, weights.value, weights.attentionOutput, weights.gate,
+            weights.up, weights.down,
+        ]
+        let byteCount = tensors.reduce(0) { $0 + $1.byteCount }
+        let products = tensors.reduce(0) { $0 + $1.elementCount } * tokenCount
+        let attention = tokenCount * (tokenCount + 1) * model.shape.querySize
+        return kernelDuration(byteCount: byteCount, macCount: products + attention)
+    }
+}

@@ -1,0 +1,262 @@
+import HardwareModel
+import Messages
+package import Pacing
+package import Quantities
+package import Telemetry
+
+/// Emulated time as the coordinator keeps it: plans transfers, times the GPU, collects replies
+/// and advances, step by step.
+///
+/// A step begins at ``now``. Requests are booked in DIMM order; all replies of the step are
+/// collected before any is booked, in the order of (ready time, DIMM index). So the order in
+/// which the operating system delivers never matters.
+package struct Timekeeper {
+    package private(set) var now = EmulatedTime.start
+    package private(set) var machine: EmulatedMachine
+    /// Empty unless a trace or an explanation was asked for.
+    package private(set) var timeline = Timeline()
+    /// When the prefill was done.
+    private var prefillEnd = EmulatedTime.start
+    /// Each DIMM's time on the current token.
+    private(set) var busyOfToken: [EmulatedDuration]
+    private let records: Bool
+    private var token = -1
+    private var layer = -1
+    private var step = Step()
+    private var nextFlow: UInt64 = 1
+
+    /// What happened since the step began.
+    private struct Step {
+        var name = ""
+        var gpuSegments: [(name: String, duration: EmulatedDuration)] = []
+        var gpuEnd: EmulatedTime?
+        var requests: [Int: PathBooking] = [:]
+        var flows: [Int: UInt64] = [:]
+        var replies: [Reply] = []
+    }
+
+    private struct Reply {
+        let dimm: Int
+        let ready: EmulatedTime
+        let byteCount: Int
+        let report: WorkReport
+    }
+
+    /// - Parameter records: whether to keep events and the critical path.
+    package init(machine: EmulatedMachine, records: Bool) {
+        self.machine = machine
+        self.records = records
+        busyOfToken = Array(repeating: .zero, count: machine.paths.count)
+    }
+
+    /// Until the first token could be sampled.
+    package var prefillDuration: EmulatedDuration { prefillEnd.sinceStart }
+
+    /// From then on.
+    package var decodeDuration: EmulatedDuration { now - prefillEnd }
+
+    /// Every link with its name, in a fixed order.
+    package var links: [(name: String, link: LinkSchedule)] {
+        machine.linkNames.indices.map { (machine.linkNames[$0], machine.links[$0]) }
+    }
+
+    mutating func endPrefill() { prefillEnd = now }
+
+    mutating func beginToken(_ index: Int) {
+        token = index
+        for dimm in busyOfToken.indices { busyOfToken[dimm] = .zero }
+    }
+
+    mutating func beginStep(_ name: String, layer: Int) {
+        self.layer = layer
+        step = Step()
+        step.name = name
+    }
+
+    // MARK: Requests and replies
+
+    /// Books a request's transfer; returns when it is at the DIMM.
+    mutating func send(byteCount: Int, to dimm: Int) throws(CoordinatorError) -> EmulatedTime {
+        let flow = newFlow()
+        let booking = try transfer(
+            "\(step.name) to DIMM \(dimm)", byteCount, dimm: dimm, readyAt: now, flow: flow)
+        step.requests[dimm] = booking
+        step.flows[dimm] = flow
+        return booking.arrival
+    }
+
+    /// Notes a reply; it is booked when all of the step are there.
+    mutating func receive(
+        from dimm: Int, ready: UInt64, byteCount: Int, report: WorkReport
+    ) throws(CoordinatorError) {
+        let ready = EmulatedTime(picosecondsSinceStart: ready)
+        let arrival = step.requests[dimm]?.arrival ?? now
+        guard ready >= arrival, (ready - arrival).picoseconds >= report.busyPicoseconds else {
+            throw .link(
+                dimm: dimm, .peerCorrupt("a reply was ready before its work could be done"))
+        }
+        step.replies.append(
+            Reply(dimm: dimm, ready: ready, byteCount: byteCount, report: report))
+    }
+
+    // MARK: GPU
+
+    /// A kernel of the GPU, at the start of the step or behind the step's earlier ones.
+    ///
+    /// - Parameter synchronises: whether two synchronisations with the DIMMs surround it.
+    mutating func runKernel(
+        _ name: String, byteCount: Int, macCount: Int, synchronises: Bool
+    ) throws(CoordinatorError) {
+        let timing = machine.gpu.kernel(
+            byteCount: ByteCount(UInt64(byteCount)), operationCount: 2 * UInt64(macCount))
+        let start = step.gpuEnd ?? now
+        let duration =
+            synchronises ? machine.gpu.synchronisedDuration(of: timing) : timing.total
+        let end = try advance(start, by: duration)
+        step.gpuSegments.append((name, timing.total))
+        if synchronises {
+            step.gpuSegments.append(("2 T_sync", machine.gpu.synchronisationCost * 2))
+        }
+        step.gpuEnd = end
+        guard records else { return }
+        let rate =
+            timing.bound == .memory
+            ? "\(machine.gpu.effectiveBandwidth)" : "\(machine.gpu.effectiveComputeRate)"
+        timeline.add(
+            TimelineEvent(
+                kind: .kernel, name: name, unit: "GPU", start: start, end: end, token: token,
+                layer: layer, byteCount: UInt64(byteCount), macCount: UInt64(macCount),
+                bound: timing.bound.rawValue, rate: rate, flow: 0))
+    }
+
+    // MARK: Advance
+
+    /// Books the replies and moves ``now`` to when GPU and all DIMMs are done.
+    mutating func endStep() throws(CoordinatorError) {
+        var latest: (reply: Reply, booking: PathBooking)?
+        let order = step.replies.sorted { ($0.ready, $0.dimm) < ($1.ready, $1.dimm) }
+        for reply in order {
+            let busy = EmulatedDuration(picoseconds: reply.report.busyPicoseconds)
+            busyOfToken[reply.dimm] += busy
+            recordRequest(reply, busy: busy)
+            let booking = try transfer(
+                "\(step.name) from DIMM \(reply.dimm)", reply.byteCount, dimm: reply.dimm,
+                readyAt: reply.ready, flow: step.flows[reply.dimm] ?? 0)
+            if latest.map({ $0.booking.arrival < booking.arrival }) ?? true {
+                latest = (reply, booking)
+            }
+        }
+        let gpuEnd = step.gpuEnd ?? now
+        if let latest, latest.booking.arrival > gpuEnd {
+            extendPath(reply: latest.reply, booking: latest.booking)
+            now = latest.booking.arrival
+        } else {
+            for segment in step.gpuSegments { extendPath(segment.name, "GPU", segment.duration) }
+            now = gpuEnd
+        }
+        step.replies = []
+        step.requests = [:]
+        step.gpuSegments = []
+        step.gpuEnd = nil
+    }
+
+    /// Moves ``now`` forward to `time`; what happened until then is one segment of the path.
+    mutating func advance(to time: EmulatedTime, _ name: String, unit: String) {
+        guard time > now else { return }
+        extendPath(name, unit, time - now)
+        now = time
+    }
+
+    /// Books a transfer outside of a step's requests and replies.
+    mutating func transfer(
+        _ name: String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, flow: UInt64 = 0
+    ) throws(CoordinatorError) -> PathBooking {
+        var bookings: [(Int, Booking)] = []
+        let booking = try machine.transfer(byteCount, dimm: dimm, readyAt: readyAt) {
+            if records { bookings.append(($0, $1)) }
+        }
+        for (link, booking) in bookings {
+            timeline.add(
+                TimelineEvent(
+                    kind: .transfer, name: name, unit: machine.linkNames[link],
+                    start: booking.start, end: booking.end, token: token, layer: layer,
+                    byteCount: UInt64(byteCount), macCount: 0, bound: "link",
+                    rate: "\(machine.links[link].bandwidth)", flow: flow))
+        }
+        return booking
+    }
+
+    /// A kernel's time, for schedules that the caller lays out itself.
+    func kernelDuration(byteCount: Int, macCount: Int) -> EmulatedDuration {
+        machine.gpu.kernel(
+            byteCount: ByteCount(UInt64(byteCount)), operationCount: 2 * UInt64(macCount)
+        ).total
+    }
+
+    func advance(
+        _ time: EmulatedTime, by duration: EmulatedDuration
+    ) throws(CoordinatorError) -> EmulatedTime {
+        guard let sum = time.checkedAdding(duration) else {
+            throw .time("emulated time is beyond 213 days")
+        }
+        return sum
+    }
+
+    // MARK: Records
+
+    private mutating func newFlow() -> UInt64 {
+        nextFlow += 1
+        return nextFlow - 1
+    }
+
+    private mutating func recordRequest(_ reply: Reply, busy: EmulatedDuration) {
+        guard records else { return }
+        let report = reply.report
+        let isReadBound = report.readPicoseconds >= report.multiplyPicoseconds
+        let start = EmulatedTime(
+            picosecondsSinceStart: reply.ready.sinceStart.picoseconds - busy.picoseconds)
+        timeline.add(
+            TimelineEvent(
+                kind: .request, name: step.name, unit: "DIMM \(reply.dimm)", start: start,
+                end: reply.ready, token: token, layer: layer, byteCount: report.readByteCount,
+                macCount: report.multiplyAccumulateCount,
+                bound: isReadBound ? "read" : "multiply",
+                rate: isReadBound
+                    ? Self.rate(report.readByteCount, report.readPicoseconds, "GB/s")
+                    : Self.rate(report.multiplyAccumulateCount, report.multiplyPicoseconds, "GMAC/s"),
+                flow: step.flows[reply.dimm] ?? 0))
+    }
+
+    /// Count per picosecond, in 10⁹ per second, two decimals.
+    private static func rate(_ count: UInt64, _ picoseconds: UInt64, _ unit: String) -> String {
+        guard picoseconds > 0 else { return "-" }
+        let hundredths = (Double(count) * 100_000 / Double(picoseconds)).rounded()
+        return "\(hundredths / 100) \(unit)"
+    }
+
+    private mutating func extendPath(reply: Reply, booking: PathBooking) {
+        let dimm = reply.dimm
+        if let request = step.requests[dimm] { extendPath(request, "to DIMM \(dimm)") }
+        let arrival = step.requests[dimm]?.arrival ?? now
+        let busy = EmulatedDuration(picoseconds: reply.report.busyPicoseconds)
+        let waited = EmulatedDuration(
+            picoseconds: (reply.ready - arrival).picoseconds - busy.picoseconds)
+        extendPath("wait for the DIMM", "DIMM \(dimm)", waited)
+        extendPath(step.name, "DIMM \(dimm)", busy)
+        extendPath(booking, "from DIMM \(dimm)")
+    }
+
+    private mutating func extendPath(_ path: PathBooking, _ direction: String) {
+        let unit = machine.linkNames[path.bottleneck]
+        let latency = path.booking.arrival - path.booking.end
+        extendPath("queue \(direction)", unit, path.booking.queueing)
+        extendPath("transfer \(direction)", unit, path.booking.occupancy)
+        extendPath("latency \(direction)", unit, latency)
+    }
+
+    private mutating func extendPath(_ name: String, _ unit: String, _ duration: EmulatedDuration) {
+        guard records else { return }
+        timeline.extendPath(
+            PathSegment(name: name, unit: unit, token: token, layer: layer, duration: duration))
+    }
+}

@@ -1,0 +1,174 @@
+import HardwareModel
+import Messages
+import Quantities
+import Topology
+import Transformer
+import ModelFile
+
+/// Derives this DIMM's emulated time from the neurons and positions that a request names.
+///
+/// The coordinator never computes a DIMM's time: it sees only when a reply was ready. Work starts
+/// when its message is there and the DIMM is free.
+struct DIMMTimer {
+    private let model: DIMMModel
+    private let rankCount: Int
+    private let keyBlockByteCount: Int
+    private let sizes: NeuronSizes
+    private var efficiencies = DRAMEfficiencyTable()
+    private var freeAt = EmulatedTime.start
+    private(set) var busy = EmulatedDuration.zero
+
+    /// - Parameter dimm: this DIMM in the topology.
+    init(dimm: Topology.DIMM, model llama: LlamaModel) throws(HardwareModelError) {
+        model = try DIMMModel(dimm)
+        rankCount = dimm.rankCount
+        // One head's keys lie together; a row of DRAM is the longest piece that stays open.
+        keyBlockByteCount = Int(clamping: dimm.dram.rowByteCount.bytes)
+        sizes = NeuronSizes(llama)
+    }
+
+    /// Books a request of known duration; returns when its reply is ready.
+    private mutating func occupy(
+        from arrival: EmulatedTime, for duration: EmulatedDuration
+    ) throws(LinkError) -> EmulatedTime {
+        let start = max(arrival, freeAt)
+        guard let end = start.checkedAdding(duration) else {
+            throw .peerCorrupt("an arrival of \(arrival.sinceStart.picoseconds) ps is absurd")
+        }
+        freeAt = end
+        busy += duration
+        return end
+    }
+
+    /// Forgets all work so far; what is known of the DRAM stays.
+    mutating func startOver() {
+        freeAt = .start
+        busy = .zero
+    }
+
+    /// Rows of the prefill come in over the channel, whose time the coordinator booked.
+    mutating func receive(at arrival: EmulatedTime) { freeAt = max(freeAt, arrival) }
+
+    /// QKV columns of the named slots.
+    mutating func projectQKV(
+        slots: [UInt32], count: Int, arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        let timing = try neurons(
+            slots, count: count, byteCount: sizes.qkvByteCount, weights: sizes.qkvWeights)
+        let ready = try occupy(from: arrival, for: timing.total)
+        return (ready, report(timing.total, [timing]))
+    }
+
+    /// Feed-forward step: gates of all candidates and, when only some turn out active, then up
+    /// and down of those; everything at once otherwise.
+    mutating func feedForward(
+        slots: [UInt32], count: Int, active: [UInt32], activeCount: Int, isSparse: Bool,
+        arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        var parts: [TimedWork] = []
+        if isSparse {
+            parts.append(
+                try neurons(
+                    slots, count: count, byteCount: sizes.gateByteCount,
+                    weights: sizes.gateWeights))
+            parts.append(
+                try neurons(
+                    active, count: activeCount,
+                    byteCount: sizes.feedForwardByteCount - sizes.gateByteCount,
+                    weights: 2 * sizes.gateWeights))
+        } else {
+            parts.append(
+                try neurons(
+                    slots, count: count, byteCount: sizes.feedForwardByteCount,
+                    weights: 3 * sizes.gateWeights))
+        }
+        let activation = model.activationUnit.siluDuration(elementCount: count)
+        let total = parts.reduce(activation) { $0 + $1.total }
+        let ready = try occupy(from: arrival, for: total)
+        return (ready, report(total, parts))
+    }
+
+    /// Attention of the owned heads over all positions up to the new one.
+    mutating func attend(
+        headCount: Int, positionCount: Int, arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        let work = AttentionWork(
+            batchSize: 1, contextLength: positionCount,
+            queryHeadCount: headCount * sizes.queryGroupSize, keyValueHeadCount: headCount,
+            headSize: sizes.headSize, bytesPerElement: 4, blockByteCount: keyBlockByteCount)
+        let timing: AttentionTiming
+        do {
+            timing = try model.timing(of: work, using: &efficiencies)
+        } catch {
+            throw .system("DIMM model: \(error)")
+        }
+        let parts = [timing.scores, timing.context].map {
+            TimedWork(
+                total: $0.total, read: $0.read, multiply: $0.multiply,
+                byteCount: work.keyByteCount.bytes, macCount: work.macCountPerProduct)
+        }
+        let ready = try occupy(from: arrival, for: timing.total)
+        return (ready, report(timing.total, parts))
+    }
+
+    private mutating func neurons(
+        _ slots: [UInt32], count: Int, byteCount: Int, weights: Int
+    ) throws(LinkError) -> TimedWork {
+        var perRank = Array(repeating: 0, count: rankCount)
+        for slot in slots.prefix(count) { perRank[Int(slot) % rankCount] += 1 }
+        let work = NeuronWork(
+            neuronCountPerRank: perRank, neuronByteCount: byteCount, weightsPerNeuron: weights,
+            batchSize: 1, vectorByteCountPerSequence: ByteCount(UInt64(sizes.vectorByteCount)))
+        do {
+            let timing = try model.timing(of: work, using: &efficiencies)
+            return TimedWork(
+                total: timing.total, read: timing.read, multiply: timing.multiply,
+                byteCount: UInt64(count) * UInt64(byteCount), macCount: work.macCount)
+        } catch {
+            throw .system("DIMM model: \(error)")
+        }
+    }
+
+    private func report(_ busy: EmulatedDuration, _ parts: [TimedWork]) -> WorkReport {
+        WorkReport(
+            busyPicoseconds: busy.picoseconds,
+            readPicoseconds: parts.reduce(0) { $0 + $1.read.picoseconds },
+            multiplyPicoseconds: parts.reduce(0) { $0 + $1.multiply.picoseconds },
+            readByteCount: parts.reduce(0) { $0 + $1.byteCount },
+            multiplyAccumulateCount: parts.reduce(0) { $0 + $1.macCount })
+    }
+}
+
+/// One part of a request, as the hardware model gives it.
+private struct TimedWork {
+    let total: EmulatedDuration
+    let read: EmulatedDuration
+    let multiply: EmulatedDuration
+    let byteCount: UInt64
+    let macCount: UInt64
+}
+
+/// Bytes and weights of one neuron, as stored.
+private struct NeuronSizes {
+    let qkvByteCount: Int
+    let qkvWeights: Int
+    let feedForwardByteCount: Int
+    let gateByteCount: Int
+    let gateWeights: Int
+    let queryGroupSize: Int
+    let headSize: Int
+    /// The input vector and the sums that the buffer holds meanwhile.
+    let vectorByteCount: Int
+
+    init(_ model: LlamaModel) {
+        let shape = model.shape
+        qkvByteCount = model.qkvNeuronByteCount
+        qkvWeights = shape.qkvWidth
+        feedForwardByteCount = model.feedForwardNeuronByteCount
+        gateByteCount = model.weights.layers.first?.gate.rowByteCount ?? 1
+        gateWeights = shape.hiddenSize
+        queryGroupSize = shape.queryGroupSize
+        headSize = shape.headSize
+        vectorByteCount = 4 * (shape.hiddenSize + max(shape.qkvWidth, shape.hiddenSize))
+    }
+}
