@@ -95,7 +95,8 @@ let package = Package(
         layer(.foundations, "WeightFormats"),
         layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
         layer(.foundations, "Messages"),
-        layer(.foundations, "MappedMemory", products: ["SystemPackage"]),
+        layer(
+            .foundations, "MappedMemory", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(.foundations, "Tokenizer"),
 
         layer(
@@ -145,7 +146,8 @@ let package = Package(
         layer(
             .programs, "hermes",
             imports: [
-                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
+                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages",
+                "ModelFile",
                 "NUMABinding", "NeuronPlacement", "NeuronShards", "Pacing", "Quantities",
                 "RingTransport", "Telemetry",
                 "SparsityCalibration", "Supervision", "Tokenizer", "Topology", "Transformer",
@@ -155,19 +157,22 @@ let package = Package(
         layer(
             .programs, "benchmarks",
             imports: [
-                "CLinuxShims", "Kernels", "MappedMemory", "Messages", "RingTransport",
-                "WeightFormats",
+                "CLinuxShims", "Kernels", "MappedMemory", "Messages", "Pacing", "Quantities",
+                "RingTransport", "SeededRandom", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"]),
 
         support("CTestConditions", isC: true),
+        support("Simulation", imports: ["Messages"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
 
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
-        suite("LaunchTests"),
-        suite("MappedMemoryTests", imports: ["MappedMemory"]),
+        suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),
+        suite(
+            "MessageLinkTests",
+            imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
         suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
@@ -175,8 +180,13 @@ let package = Package(
         suite(
             "NUMABindingTests", imports: ["CTestConditions", "NUMABinding"],
             products: ["SystemPackage"]),
+        suite(
+            "PacingTests", imports: ["MappedMemory", "Pacing", "Quantities", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
-        suite("RingTransportTests", imports: ["MappedMemory", "Messages", "RingTransport"]),
+        suite(
+            "RingTransportTests",
+            imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
+            products: ["SystemPackage"]),
         suite(
             "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
             products: ["SystemPackage"]),

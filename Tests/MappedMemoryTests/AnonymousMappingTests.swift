@@ -9,7 +9,10 @@ import Testing
         #expect(mapping.byteCount == byteCount)
         #expect(mapping.bytes.byteCount == byteCount)
         #expect(unsafe mapping.bytes.withUnsafeBytes { unsafe $0.allSatisfy { $0 == 0 } })
-        #expect(unsafe UInt(bitPattern: mapping.baseAddress) % UInt(pageByteCount) == 0)
+        let isAligned = unsafe mapping.bytes.withUnsafeBytes {
+            UInt(bitPattern: $0.baseAddress) % UInt(pageByteCount) == 0
+        }
+        #expect(isAligned)
         var bytes = mapping.mutableBytes
         bytes.storeBytes(of: 9, toByteOffset: byteCount - 1, as: UInt8.self)
         #expect(unsafe mapping.bytes.unsafeLoad(fromByteOffset: byteCount - 1, as: UInt8.self) == 9)

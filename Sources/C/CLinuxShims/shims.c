@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinuxShims.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ int shim_bind_to_cpu(int cpu) {
 pid_t shim_thread_identifier(void) { return gettid(); }
 
 int shim_current_node(unsigned *node) { return getcpu(NULL, node); }
+
+int shim_open_unnamed(const char *folder) {
+    return open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+}
 
 const char *shim_signal_abbreviation(int signal_number) { return sigabbrev_np(signal_number); }
 

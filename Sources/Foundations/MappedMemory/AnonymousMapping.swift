@@ -28,12 +28,6 @@ package struct AnonymousMapping: ~Copyable, Sendable {
     /// Size in bytes, as asked for; the last page may reach further.
     package var byteCount: Int { region.byteCount }
 
-    /// The first page's address, for calls that bind or examine pages; valid while `self` lives.
-    @unsafe
-    package var baseAddress: UnsafeMutableRawPointer {
-        unsafe region.address(atByteOffset: 0, byteCount: byteCount)
-    }
-
     /// All of it, to read.
     @inlinable
     package var bytes: RawSpan {

@@ -145,3 +145,11 @@ struct MappedRegion: ~Copyable, @unchecked Sendable {
 
 /// Bytes in one page of this machine.
 package let pageByteCount = Int(getpagesize())
+
+extension SharedMapping {
+    /// The address of a field, checked to lie inside the mapping; valid while `self` lives.
+    @unsafe
+    package func address(atByteOffset offset: Int, byteCount: Int) -> UnsafeMutableRawPointer {
+        unsafe region.address(atByteOffset: offset, byteCount: byteCount)
+    }
+}

@@ -4,16 +4,10 @@
 /// reach fields through atomics, and copy a record before they check it.
 @safe
 package struct SharedMapping: ~Copyable, Sendable {
-    private let region: MappedRegion
+    let region: MappedRegion
 
     init(adopting region: consuming MappedRegion) { self.region = region }
 
     /// Size of the view, in bytes: the whole segment.
     package var byteCount: Int { region.byteCount }
-
-    /// The address of a field, checked to lie inside the mapping; valid while `self` lives.
-    @unsafe
-    package func address(atByteOffset offset: Int, byteCount: Int) -> UnsafeMutableRawPointer {
-        unsafe region.address(atByteOffset: offset, byteCount: byteCount)
-    }
 }

@@ -1,12 +1,14 @@
+import CLinuxShims
 import Glibc
 package import SystemPackage
 
 /// POSIX shared memory with one owner of its descriptor in this process.
 ///
-/// The name is random, exists for the time of two system calls, and is gone before anybody else
-/// hears of the segment: workers inherit the descriptor, and the last process that holds or maps
-/// it frees the memory by ending, however it ends. All pages are reserved at creation, so a full
-/// or tiny /dev/shm is an error here and never a SIGBUS at some later store.
+/// It never has a name: workers inherit the descriptor, and the last process that holds or maps
+/// it frees the memory by ending, however and whenever it ends. Where the file system cannot make
+/// unnamed files, a random name exists for the time of two system calls. All pages are reserved
+/// at creation, so a full or tiny /dev/shm is an error here and never a SIGBUS at some later
+/// store.
 ///
 /// The descriptor is close-on-exec. Hand it to a child under another number (dup2 in the child,
 /// as posix_spawn's file actions do), which clears that flag for the child alone.
@@ -28,18 +30,34 @@ package struct SharedSegment: ~Copyable, Sendable {
     package static func create(byteCount: Int) throws(MappedMemoryError) -> SharedSegment {
         precondition(byteCount > 0)
         let object = "a shared segment of \(byteCount) bytes"
+        let unnamed = unsafe shim_open_unnamed("/dev/shm")
+        if unnamed < 0, ![EOPNOTSUPP, EISDIR].contains(errno) {
+            throw .system(.create, object: object, cause: .current)
+        }
+        // From here `deinit` closes the descriptor, on every path out.
+        let segment =
+            unnamed >= 0
+            ? SharedSegment(
+                owning: FileDescriptor(rawValue: unnamed), byteCount: byteCount, object: object)
+            : try createNamed(byteCount: byteCount, object: object)
+        try segment.reserve()
+        return segment
+    }
+
+    /// With a name, which is gone on return.
+    private static func createNamed(
+        byteCount: Int, object: String
+    ) throws(MappedMemoryError) -> SharedSegment {
         let name = makeName()
         let rawDescriptor = unsafe shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0o600)
         guard rawDescriptor >= 0 else {
             throw .system(.create, object: object, cause: .current)
         }
-        // From here `deinit` closes the descriptor, on every path out.
         let segment = SharedSegment(
             owning: FileDescriptor(rawValue: rawDescriptor), byteCount: byteCount, object: object)
         guard unsafe shm_unlink(name) == 0 else {
             throw .system(.unlink, object: object, cause: .current)
         }
-        try segment.reserve()
         return segment
     }
 

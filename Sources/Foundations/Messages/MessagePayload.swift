@@ -1,4 +1,4 @@
-/// Typed reads and writes of message bytes: this module's only unsafe code.
+/// Typed reads and writes of message bytes: this module's only file with raw pointers.
 ///
 /// Every access is bounds-checked against the span first; a peer's values may be anything, but
 /// the memory read is always the message's own.

@@ -1,3 +1,5 @@
+// The only file of this module with raw pointers: rows are copied from the file's bytes.
+
 package import Kernels
 import ModelFile
 import WeightFormats

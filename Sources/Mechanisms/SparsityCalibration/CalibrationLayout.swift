@@ -1,3 +1,5 @@
+// The only file of this module with raw pointers: tables become bytes.
+
 /// Byte layout of a calibration file, little-endian.
 ///
 ///     0    magic            8 bytes, "HERMESCA"

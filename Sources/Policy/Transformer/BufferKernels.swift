@@ -84,7 +84,8 @@ extension ActivityRule {
     }
 
     /// As ``applyShift(layer:to:into:)``, for the first row of both buffers.
-    package func applyShift(layer: Int, to input: [Float], hidden: Int, into output: inout [Float]) {
+    package func applyShift(layer: Int, to input: [Float], hidden: Int, into output: inout [Float])
+    {
         var all = output.mutableSpan
         var target = all._mutatingExtracting(0..<hidden)
         applyShift(layer: layer, to: input.span.extracting(0..<hidden), into: &target)

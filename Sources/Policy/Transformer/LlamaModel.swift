@@ -56,11 +56,13 @@ package struct LlamaModel: Sendable {
         if tokenCount == 1 {
             multiplyRows(
                 weights: file.bytes(of: tensor), format: tensor.format,
-                columnCount: tensor.columnCount, rows: 0..<tensor.rowCount, by: input, into: &output, threadCount: threadCount)
+                columnCount: tensor.columnCount, rows: 0..<tensor.rowCount, by: input,
+                into: &output, threadCount: threadCount)
         } else {
             multiplyRowsBatch(
                 weights: file.bytes(of: tensor), format: tensor.format,
-                columnCount: tensor.columnCount, rowCount: tensor.rowCount, tokenCount: tokenCount, by: input, into: &output, threadCount: threadCount)
+                columnCount: tensor.columnCount, rowCount: tensor.rowCount, tokenCount: tokenCount,
+                by: input, into: &output, threadCount: threadCount)
         }
     }
 

@@ -45,7 +45,7 @@ struct PeerProcess: ~Copyable {
         }
         var words = unsafe (["benchmarks"] + arguments).map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
-        var environment: [UnsafeMutablePointer<CChar>?] = unsafe [nil]  // a peer needs none
+        var environment = unsafe Array(words.suffix(1))  // only the end mark: a peer needs none
         var identifier: pid_t = 0
         let status = unsafe posix_spawn(
             &identifier, "/proc/self/exe", &actions, nil, &words, &environment)

@@ -5,7 +5,39 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmarks",
         abstract: "Measures the project's own code on this machine.",
-        subcommands: [RingCommand.self, FanOutCommand.self, RingPeerCommand.self])
+        subcommands: [
+            RingCommand.self, FanOutCommand.self, RingPeerCommand.self,
+            KernelsCommand.self, CapsCommand.self, DecodeCommand.self,
+        ])
+}
+
+/// `benchmarks kernels`: products, norms and attention at model sizes.
+struct KernelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels", abstract: "Speed of the compute kernels on one and all cores.")
+
+    func run() throws { try KernelBenchmark().run() }
+}
+
+/// `benchmarks caps`: how exactly a shared link's cap holds.
+struct CapsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "caps", abstract: "Achieved rate of capped links against their caps.")
+
+    @Flag(help: "A part of the grid.")
+    var quick = false
+
+    @Flag(help: "Spin up to each deadline instead of sleeping.")
+    var spin = false
+
+    @Option(help: "Lateness of a wake-up that a link may make good, milliseconds.")
+    var catchUpMilliseconds = 1
+
+    func run() throws {
+        try CapBenchmark(
+            isQuick: quick, spins: spin, catchUpMilliseconds: catchUpMilliseconds
+        ).run()
+    }
 }
 
 Benchmarks.main()

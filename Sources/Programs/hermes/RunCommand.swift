@@ -53,7 +53,8 @@ struct RunCommand: ParsableCommand {
     var reference = false
 
     @Option(
-        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept).")
+        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept)."
+    )
     var clock = ClockKind.virtual
 
     @Option(help: "Wall time per emulated time of a paced run: auto, or a number.")

@@ -198,7 +198,8 @@ struct RunResult {
             .notFaithful,
             "not faithful: \(paced.overruns.missed) of \(paced.overruns.deadlines) deadlines "
                 + "were missed (\(Text.fixed(100 * paced.overruns.share, 2)) %, limit "
-                + "\(Text.fixed(100 * setting.request.overrunLimit, 2)) %); use a larger --dilation")
+                + "\(Text.fixed(100 * setting.request.overrunLimit, 2)) %); use a larger --dilation"
+        )
     }
 
     // MARK: Summary

@@ -206,7 +206,9 @@ package struct Coordinator: ~Copyable {
     /// Runs one token through all layers; returns its logits, [vocabulary].
     ///
     /// - Precondition: ``adopt(prefill:)`` and ``deliver(prefill:tokenCount:)`` have run.
-    package mutating func decode(_ token: Int32, at position: Int) throws(CoordinatorError) -> [Float] {
+    package mutating func decode(_ token: Int32, at position: Int) throws(CoordinatorError)
+        -> [Float]
+    {
         precondition(position < options.contextCapacity)
         ledger.beginToken()
         time?.beginToken(tokenCount)
@@ -333,7 +335,8 @@ package struct Coordinator: ~Copyable {
             let set = sets[dimm]
             let byteCount = set.byteCount + 4 * input.count
             var header = request
-            header.time = try time?.send(byteCount: byteCount, to: dimm)
+            header.time =
+                try time?.send(byteCount: byteCount, to: dimm)
                 .sinceStart.picoseconds ?? 0
             try exchange.send(
                 header, to: dimm, payloadByteCount: byteCount
@@ -355,7 +358,8 @@ package struct Coordinator: ~Copyable {
             var header = MessageHeader(
                 .attend, layer: layer, position: position, count: owned.count, step: step)
             let byteCount = 4 * owned.count * vectorCount
-            header.time = try time?.send(byteCount: byteCount, to: dimm)
+            header.time =
+                try time?.send(byteCount: byteCount, to: dimm)
                 .sinceStart.picoseconds ?? 0
             let buffers = buffers
             try exchange.send(header, to: dimm, payloadByteCount: byteCount) {

@@ -223,7 +223,8 @@ package struct Timekeeper {
                 bound: isReadBound ? "read" : "multiply",
                 rate: isReadBound
                     ? Self.rate(report.readByteCount, report.readPicoseconds, "GB/s")
-                    : Self.rate(report.multiplyAccumulateCount, report.multiplyPicoseconds, "GMAC/s"),
+                    : Self.rate(
+                        report.multiplyAccumulateCount, report.multiplyPicoseconds, "GMAC/s"),
                 flow: step.flows[reply.dimm] ?? 0))
     }
 

@@ -176,7 +176,9 @@ package struct DIMMWorker: ~Copyable {
             elementCount: model.shape.hiddenSize, active: step.active, activeCount: activeCount)
     }
 
-    private mutating func attend(_ message: RawSpan, header: MessageHeader) throws(LinkError) -> Reply {
+    private mutating func attend(_ message: RawSpan, header: MessageHeader) throws(LinkError)
+        -> Reply
+    {
         let headCount = try heads.attend(message, header: header, into: &step.context)
         let timing = try timer?.attend(
             headCount: headCount, positionCount: header.position + 1, arrival: header.instant)
@@ -204,7 +206,9 @@ package struct DIMMWorker: ~Copyable {
 
     private mutating func startClock(_ setting: ClockSetting) {
         timer?.startOver()
-        guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else { return }
+        guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else {
+            return
+        }
         clock = PacedClock(
             origin: WallInstant(nanoseconds: setting.originNanoseconds),
             dilation: Dilation(thousandths: setting.dilationThousandths),
@@ -233,7 +237,8 @@ package struct DIMMWorker: ~Copyable {
 
     private enum Reply {
         case nothing
-        case partialSum(MessageHeader, WorkReport, elementCount: Int, active: SlotSet, activeCount: Int)
+        case partialSum(
+            MessageHeader, WorkReport, elementCount: Int, active: SlotSet, activeCount: Int)
         case context(MessageHeader, WorkReport, headCount: Int)
         case farewell(step: UInt64)
     }

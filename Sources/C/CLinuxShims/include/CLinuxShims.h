@@ -55,6 +55,10 @@ pid_t shim_thread_identifier(void);
 /// Stores the NUMA node of the CPU that runs the calling thread. Returns 0, or -1 with errno.
 int shim_current_node(unsigned *node);
 
+/// A file without a name in a folder of a memory file system, readable and writable by its owner
+/// only. Returns a close-on-exec descriptor, or -1 with errno.
+int shim_open_unnamed(const char *folder);
+
 /// Such as "KILL"; NULL for a number that names no signal.
 const char *shim_signal_abbreviation(int signal_number);
 
