@@ -32,8 +32,8 @@ struct ChromeTrace {
         var events: [String] = []
         for (name, track) in trackNumbers.sorted(by: { $0.value < $1.value }) {
             events.append(
-                #"{"ph":"M","pid":1,"tid":\#(track),"name":"thread_name","args":{"name":"\#(name)"}}"#
-            )
+                #"{"ph":"M","pid":1,"tid":\#(track),"name":"thread_name","#
+                    + #""args":{"name":"\#(name)"}}"#)
             events.append(
                 #"{"ph":"M","pid":1,"tid":\#(track),"name":"thread_sort_index","#
                     + #""args":{"sort_index":\#(track)}}"#)
