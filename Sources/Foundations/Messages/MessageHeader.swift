@@ -1,6 +1,6 @@
 /// The fixed part in front of every message between the coordinator and a worker.
 ///
-/// Byte layout, little-endian, 48 bytes; the payload follows at ``byteCount``:
+/// Byte layout, little-endian, 32 bytes; the payload follows at ``byteCount``:
 ///
 ///     0   kind        UInt16
 ///     2   layer       UInt16   transformer layer, 0 where none
@@ -10,14 +10,10 @@
 ///     16  step        UInt64   counts requests; a reply carries its request's number
 ///     24  time        UInt64   emulated picoseconds since the start: when a request arrives at
 ///                              the DIMM, when a reply was ready there; 0 in a native run
-///     32  deliverAt   UInt64   nanoseconds of CLOCK_MONOTONIC before which a paced run's link
-///                              has not delivered the message; 0 where nothing is capped. It
-///                              shapes wall time and is never turned into emulated time.
-///     40  reserved    UInt64   zero
 ///
 /// The header exists for the emulation; the emulated machine moves payloads.
 package struct MessageHeader: Equatable, Sendable {
-    package static let byteCount = 48
+    package static let byteCount = 32
 
     package var kind: MessageKind
     package var layer: Int
@@ -26,7 +22,6 @@ package struct MessageHeader: Equatable, Sendable {
     package var auxiliary: Int
     package var step: UInt64
     package var time: UInt64 = 0
-    package var deliverAt: UInt64 = 0
 
     /// - Precondition: `layer` fits 16 bits, the other counts 32 bits.
     package init(
@@ -62,7 +57,6 @@ package struct MessageHeader: Equatable, Sendable {
         auxiliary = Int(message.word32(at: 12))
         step = message.word64(at: 16)
         time = message.word64(at: 24)
-        deliverAt = message.word64(at: 32)
     }
 
     /// Writes the header to the first ``byteCount`` bytes of a message.
@@ -74,8 +68,6 @@ package struct MessageHeader: Equatable, Sendable {
         message.storeBytes(of: UInt32(auxiliary), toByteOffset: 12, as: UInt32.self)
         message.storeBytes(of: step, toByteOffset: 16, as: UInt64.self)
         message.storeBytes(of: time, toByteOffset: 24, as: UInt64.self)
-        message.storeBytes(of: deliverAt, toByteOffset: 32, as: UInt64.self)
-        message.storeBytes(of: 0, toByteOffset: 40, as: UInt64.self)
     }
 }
 
