@@ -169,6 +169,8 @@ let package = Package(
 
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
+        suite(
+            "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"]),
         suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),
         suite(
             "MessageLinkTests",

@@ -15,18 +15,26 @@ package struct Calibrator {
         self.threadCount = threadCount
     }
 
-    /// - Parameter windows: token sequences, each at most the model's context long.
-    package func calibrate(windows: [[Int32]]) -> CalibrationTables {
+    /// - Parameters:
+    ///   - windows: token sequences, each at most the model's context long.
+    ///   - checkpoint: called every second or so; what it throws ends the work.
+    package func calibrate<Stop: Error>(
+        windows: [[Int32]], checkpoint: () throws(Stop) -> Void
+    ) throws(Stop) -> CalibrationTables {
         let moments = GateMoments(shape: model.shape)
-        run(windows, observer: moments)
+        try run(windows, observer: moments, checkpoint)
         let means = moments.means()
         let weights = neuronWeights(upMeanSquares: moments.upMeanSquares())
         let spread = DeviationHistogram(shape: model.shape, means: means, weights: weights)
-        run(windows, observer: spread)
+        try run(windows, observer: spread, checkpoint)
+        var shifts: [UInt16] = []
+        for layer in 0..<model.shape.layerCount {
+            try checkpoint()
+            shifts += shiftMatrix(layer: layer, means: means)
+        }
         return CalibrationTables(
             layout: layout, tokenCount: windows.reduce(0) { $0 + $1.count }, means: means,
-            weights: weights, quantiles: spread.quantiles(),
-            shifts: (0..<model.shape.layerCount).flatMap { shiftMatrix(layer: $0, means: means) })
+            weights: weights, quantiles: spread.quantiles(), shifts: shifts)
     }
 
     package var layout: CalibrationLayout {
@@ -35,11 +43,18 @@ package struct Calibrator {
             feedForwardSize: model.shape.feedForwardSize)
     }
 
-    private func run(_ windows: [[Int32]], observer: any LayerObserver) {
+    private func run<Stop: Error>(
+        _ windows: [[Int32]], observer: any LayerObserver, _ checkpoint: () throws(Stop) -> Void
+    ) throws(Stop) {
+        let batch = ReferenceTransformer.batchTokenCount
         for window in windows where !window.isEmpty {
             var transformer = ReferenceTransformer(
                 model: model, contextCapacity: window.count, rule: nil, threadCount: threadCount)
-            _ = transformer.forward(window, at: 0, isDense: true, observer: observer)
+            for first in stride(from: 0, to: window.count, by: batch) {
+                try checkpoint()
+                let tokens = Array(window[first..<min(first + batch, window.count)])
+                _ = transformer.forward(tokens, at: first, isDense: true, observer: observer)
+            }
         }
     }
 

@@ -35,6 +35,9 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
+        try StopSignals.install()
+        try options.prepare()
+        if let output { try WholeFile.prepare(output) }
         let loaded = try LoadedModel(path: model)
         let content = try text.map { try Prompt.read($0) } ?? Calibration.shippedText
         let path = try output ?? Calibration.path(for: loaded)
@@ -44,7 +47,7 @@ struct CalibrateCommand: ParsableCommand {
             for: loaded, text: content, path: path,
             threadCount: CPUAvailability.current().usableCoreCount)
         let span = start.duration(to: clock.now)
-        if !options.writesJSONToStandardOutput { Terminal.emit(table(file)) }
+        if !options.writesJSONToStandardOutput { try Terminal.emit(table(file)) }
         try options.deliver(
             .object([
                 "model": ["sha256": .string(try ModelHash.hexadecimal(of: loaded.path))],

@@ -36,9 +36,9 @@ enum Calibration {
         let windows = stride(from: 0, to: tokens.count, by: window).map {
             Array(tokens[$0..<min($0 + window, tokens.count)])
         }
-        let tables = Calibrator(model: loaded.model, threadCount: threadCount)
-            .calibrate(windows: windows)
-        try Locations.write(
+        let tables = try Calibrator(model: loaded.model, threadCount: threadCount)
+            .calibrate(windows: windows) { try Interruption.check() }
+        try WholeFile.write(
             tables.encoded(modelHash: try ModelHash.bytes(of: loaded.path)), to: path)
         return try open(path, for: loaded)
     }

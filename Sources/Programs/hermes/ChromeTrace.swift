@@ -25,7 +25,7 @@ struct ChromeTrace {
 
     /// Writes the file.
     func write(to path: String) throws {
-        try Locations.write(Array(try text().utf8), to: path)
+        try WholeFile.write(Array(try text().utf8), to: path)
     }
 
     func text() throws -> String {

@@ -35,15 +35,28 @@ struct Generation {
         firstLogits: [Float], position: Int, contextLength: Int,
         step: (Int32, Int) throws -> [Float]
     ) throws {
+        do {
+            try generate(
+                from: firstLogits, position: position, contextLength: contextLength, step: step)
+        } catch {
+            try? finishText()
+            throw error
+        }
+        try finishText()
+    }
+
+    private mutating func generate(
+        from firstLogits: [Float], position: Int, contextLength: Int,
+        step: (Int32, Int) throws -> [Float]
+    ) throws {
         var logits = firstLogits
-        defer { finishText() }
         while true {
             let choice = sampler.sample(logits.span)
             let token = Int32(choice.token)
             tokens.append(token)
             margins.append(choice.margin)
             let isEnd = tokenizer.endOfGenerationTokens.contains(token)
-            show(token, isEnd: isEnd)
+            try show(token, isEnd: isEnd)
             if isEnd && !request.ignoresEnd {
                 stopReason = .endToken
                 return
@@ -59,20 +72,20 @@ struct Generation {
         }
     }
 
-    private mutating func show(_ token: Int32, isEnd: Bool) {
+    private mutating func show(_ token: Int32, isEnd: Bool) throws {
         // A chat reader wants no "<|im_end|>" at the end; a raw completion shows what came.
         if isEnd && !request.ignoresEnd && !request.isRaw { return }
         let bytes = tokenizer.bytes(of: token, renderingSpecialTokens: true)
-        append(decoder.append(bytes))
+        try append(decoder.append(bytes))
     }
 
-    private mutating func finishText() {
-        append(decoder.finish())
-        if streams { Terminal.emit("\n") }
+    private mutating func finishText() throws {
+        try append(decoder.finish())
+        if streams { try Terminal.emit("\n") }
     }
 
-    private mutating func append(_ piece: String) {
+    private mutating func append(_ piece: String) throws {
         text += piece
-        if streams { Terminal.emit(piece) }
+        if streams { try Terminal.emit(piece) }
     }
 }

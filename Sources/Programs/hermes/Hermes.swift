@@ -11,7 +11,7 @@ struct Hermes: ParsableCommand {
         discussion: """
             Examples:
               hermes run
-              hermes run --topology 8-dimm.yaml --prompt "What is a NUMA node?" --tokens 64
+              hermes run --topology 16-dimm --prompt "What is a NUMA node?" --tokens 64
               hermes topology show --topology rtx4090-8dimm
             """,
         version: Provenance.versionLine,
@@ -21,25 +21,31 @@ struct Hermes: ParsableCommand {
 
     static func main() {
         do {
-            try checkArgumentEncoding()
-            var command = try parseAsRoot()
+            Terminal.occupyStandardStreams()
+            var command = try parseAsRoot(arguments())
             try command.run()
         } catch let failure as Failure {
             Terminal.complain("hermes: \(failure.description)")
             Foundation.exit(failure.code.rawValue)
         } catch {
-            // Help and version are "errors" of the parser too, with exit code 0.
+            // Help and version are "errors" of the parser too, with exit code 0. What it does not
+            // know, nobody turned into a failure: our own fault.
+            guard exitCode(for: error) != .failure else {
+                Terminal.complain("hermes: \(error)")
+                Foundation.exit(Failure.Code.internalFault.rawValue)
+            }
             exit(withError: error)
         }
     }
 
-    /// Swift repairs invalid UTF-8 in arguments silently; a prompt must not be changed silently.
-    private static func checkArgumentEncoding() throws {
-        for index in 0..<Int(CommandLine.argc) {
-            guard let argument = unsafe CommandLine.unsafeArgv[index] else { continue }
-            if unsafe String(validatingCString: argument) == nil {
-                throw Failure(.badInput, "argument \(index) is not valid UTF-8")
-            }
+    /// The arguments after the program's name. Swift's own list repairs invalid UTF-8 silently (a
+    /// prompt must not be changed silently) and is empty without /proc.
+    private static func arguments() throws -> [String] {
+        try (1..<max(1, Int(CommandLine.argc))).map { index in
+            guard let bytes = unsafe CommandLine.unsafeArgv[index],
+                let argument = unsafe String(validatingCString: bytes)
+            else { throw Failure(.badInput, "argument \(index) is not valid UTF-8") }
+            return argument
         }
     }
 }

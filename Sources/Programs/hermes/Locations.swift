@@ -43,33 +43,4 @@ enum Locations {
     static func defaultModel() -> String {
         cacheFolder() + "/models/SmolLM2-135M-Instruct.Q4_1.gguf"
     }
-
-    /// A file's whole content; a failure names it.
-    static func read(_ path: String, what: String) throws -> [UInt8] {
-        do {
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        } catch {
-            throw Failure(.badInput, "cannot read \(what) '\(path)': \(reason(path))")
-        }
-    }
-
-    private static func reason(_ path: String) -> String {
-        var isFolder: ObjCBool = false
-        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            return "no such file"
-        }
-        return isFolder.boolValue ? "it is a folder" : "permission denied or not readable"
-    }
-
-    /// Writes a file so that readers see the old content or the new, never a part.
-    static func write(_ bytes: [UInt8], to path: String) throws {
-        do {
-            let url = URL(fileURLWithPath: path)
-            try FileManager.default.createDirectory(
-                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(bytes).write(to: url, options: .atomic)
-        } catch {
-            throw Failure(.machineLacks, "cannot write '\(path)': \(error.localizedDescription)")
-        }
-    }
 }

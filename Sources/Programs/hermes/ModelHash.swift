@@ -7,13 +7,17 @@ enum ModelHash {
     static func hexadecimal(of path: String) throws -> String {
         let key = try identity(of: path)
         let record = Locations.cacheFolder() + "/hashes/" + key
-        if let known = try? String(contentsOfFile: record, encoding: .utf8), known.count == 64 {
+        if let known = try? String(contentsOfFile: record, encoding: .utf8), isHash(known) {
             return known
         }
         let hash = try compute(path)
         // Only a cache: a read-only home folder costs time, nothing else.
-        try? Locations.write(Array(hash.utf8), to: record)
+        try? WholeFile.write(Array(hash.utf8), to: record)
         return hash
+    }
+
+    private static func isHash(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.allSatisfy { $0.isASCII && $0.isHexDigit }
     }
 
     /// - Returns: the 32 bytes.
@@ -54,7 +58,7 @@ enum ModelHash {
         process.waitUntilExit()
         // A name with a backslash or newline makes the line start with a backslash.
         let hash = text.drop { $0 == "\\" }.prefix(64)
-        guard process.terminationStatus == 0, hash.count == 64, hash.allSatisfy(\.isHexDigit)
+        guard process.terminationStatus == 0, isHash(String(hash))
         else { throw Failure(.machineLacks, "sha256sum could not hash '\(path)'") }
         return String(hash)
     }

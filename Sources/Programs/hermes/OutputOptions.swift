@@ -18,14 +18,19 @@ struct OutputOptions: ParsableArguments {
         return logger
     }
 
+    /// Finds out before the work whether the JSON can be written.
+    func prepare() throws {
+        if let json, !writesJSONToStandardOutput { try WholeFile.prepare(json) }
+    }
+
     /// Writes the JSON where it was asked for, if it was.
     func deliver(_ document: @autoclosure () throws -> JSONValue) throws {
         guard let json else { return }
         let text = try document().rendered()
         if writesJSONToStandardOutput {
-            Terminal.emit(text)
+            try Terminal.emit(text)
         } else {
-            try Locations.write(Array(text.utf8), to: json)
+            try WholeFile.write(Array(text.utf8), to: json)
         }
     }
 }

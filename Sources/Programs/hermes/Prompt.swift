@@ -1,4 +1,4 @@
-import Foundation
+import SystemPackage
 
 /// The text of a `--prompt` argument: itself, `@FILE`, or `-` for standard input.
 enum Prompt {
@@ -8,10 +8,12 @@ enum Prompt {
         let text: String
         switch argument {
         case "-":
-            text = try decode([UInt8](FileHandle.standardInput.readDataToEndOfFile()), "stdin")
+            text = try decode(
+                WholeFile.read(.standardInput, name: "standard input"),
+                "standard input")
         case _ where argument.hasPrefix("@"):
             let path = String(argument.dropFirst())
-            text = try decode(try Locations.read(path, what: "prompt file"), "file '\(path)'")
+            text = try decode(try WholeFile.read(path, what: "prompt file"), "file '\(path)'")
         default:
             text = argument
         }

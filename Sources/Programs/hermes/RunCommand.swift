@@ -11,7 +11,7 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Examples:
               hermes run
-              hermes run --topology 8-dimm.yaml --prompt @question.txt --tokens 128
+              hermes run --topology 16-dimm --prompt @question.txt --tokens 128
               hermes run --raw --prompt "The capital of France is" --tokens 16 --json -
               hermes run --sparsity 0.7 --prompt "Tell me about rivers."
             """)
@@ -92,6 +92,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try StopSignals.install()
+        try output.prepare()
+        if let trace { try WholeFile.prepare(trace) }
         let text = try Prompt.read(prompt)
         let session = try RunSession(
             request: RunRequest(

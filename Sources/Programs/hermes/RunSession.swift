@@ -50,8 +50,8 @@ struct RunSession {
 
     /// The first token comes from the prefill, so one position fewer than tokens is needed.
     private var contextCapacity: Int {
-        let wanted = promptTokens.count + max(1, request.tokenLimit - 1)
-        return min(loaded.model.shape.contextLength, wanted)
+        let room = loaded.model.shape.contextLength - promptTokens.count
+        return promptTokens.count + min(room, max(1, request.tokenLimit - 1))
     }
 
     func run() throws -> RunResult {
@@ -70,6 +70,7 @@ struct RunSession {
             throw fleet.explain(error)
         } catch {
             fleet.stop()
+            try Interruption.check()
             throw error
         }
     }
@@ -92,9 +93,11 @@ struct RunSession {
         var prefill = ReferenceTransformer(
             model: loaded.model, contextCapacity: promptTokens.count, rule: rule,
             threadCount: threadCount)
-        let logits = try runPrefill(&prefill)
+        let logits = try runPrefill(&prefill) { fleet.loss != nil }
         let prefillSpan = prefillStart.duration(to: clock.now)
-        try fleet.checkPlacement(try coordinator.awaitWorkers())
+        let loadedFacts = try coordinator.awaitWorkers()
+        if let loss = fleet.loss { throw loss }
+        try fleet.checkPlacement(loadedFacts)
         try coordinator.adopt(prefill: prefill)
         let pacing = try startPacing(&coordinator, prefill: prefill)
         let decodeStart = clock.now
@@ -104,7 +107,9 @@ struct RunSession {
             firstLogits: logits, position: promptTokens.count,
             contextLength: loaded.model.shape.contextLength
         ) { token, position in
-            try coordinator.decode(token, at: position)
+            // Links look at signals only while they wait, and a fast worker is never waited for.
+            try Interruption.check()
+            return try coordinator.decode(token, at: position)
         }
         let decodeSpan = decodeStart.duration(to: clock.now)
         let pacedSpan = pacing?.elapsed()
@@ -172,11 +177,16 @@ struct RunSession {
         }
     }
 
-    private func runPrefill(_ transformer: inout ReferenceTransformer) throws -> [Float] {
+    /// - Parameter isPointless: asked between batches; the prefill is given up when it says so.
+    /// - Returns: logits after the prompt.
+    private func runPrefill(
+        _ transformer: inout ReferenceTransformer, until isPointless: () -> Bool = { false }
+    ) throws -> [Float] {
         var logits: [Float] = []
         let batch = ReferenceTransformer.batchTokenCount
         for first in stride(from: 0, to: promptTokens.count, by: batch) {
             try Interruption.check()
+            if isPointless() { break }
             let end = min(first + batch, promptTokens.count)
             logits = transformer.forward(Array(promptTokens[first..<end]), at: first, isDense: true)
         }

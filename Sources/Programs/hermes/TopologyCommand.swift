@@ -49,7 +49,7 @@ struct TopologyShow: ParsableCommand {
     func run() throws {
         let (topology, path) = try arguments.load()
         Terminal.complain(topology.summaryTable())
-        if !output.writesJSONToStandardOutput { Terminal.emit(topology.rendered()) }
+        if !output.writesJSONToStandardOutput { try Terminal.emit(topology.rendered()) }
         try output.deliver(
             .object(["file": .string(path), "topology": topology.resolvedJSON]))
     }
@@ -67,7 +67,7 @@ struct TopologyCheck: ParsableCommand {
         let (topology, path) = try arguments.load()
         try WorkerFleet.checkNodes(of: topology)
         if !output.writesJSONToStandardOutput {
-            Terminal.emit(
+            try Terminal.emit(
                 "ok: \(path): \(topology.channels.count) channels, "
                     + "\(topology.dimms.count) DIMMs\n")
         }

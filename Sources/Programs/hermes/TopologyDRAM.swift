@@ -36,7 +36,7 @@ struct TopologyDRAM: ParsableCommand {
         for row in table.rows.indices {
             results.append(try efficiency(table, row, basedOn: base))
         }
-        if !output.writesJSONToStandardOutput { Terminal.emit(render(table, results)) }
+        if !output.writesJSONToStandardOutput { try Terminal.emit(render(table, results)) }
         try output.deliver(
             .object(["rows": .array(table.rows.indices.map { json(table, $0, results[$0]) })]))
     }
@@ -49,7 +49,7 @@ struct TopologyDRAM: ParsableCommand {
     }
 
     private func text() throws -> String {
-        let bytes = try Locations.read(rows, what: "rows file")
+        let bytes = try WholeFile.read(rows, what: "rows file")
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(.badInput, "rows file '\(rows)' is not valid UTF-8")
         }

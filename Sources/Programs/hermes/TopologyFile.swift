@@ -10,7 +10,7 @@ enum TopologyFile {
     ///   - assignments: `path=value` texts of `--set`.
     static func load(_ argument: String, assignments: [String]) throws -> (Topology, String) {
         let path = try locate(argument)
-        let bytes = try Locations.read(path, what: "topology file")
+        let bytes = try WholeFile.read(path, what: "topology file")
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(.badInput, "topology file '\(path)' is not valid UTF-8")
         }
@@ -30,9 +30,7 @@ enum TopologyFile {
     }
 
     private static func locate(_ argument: String) throws -> String {
-        if argument.contains("/") || FileManager.default.fileExists(atPath: argument) {
-            return argument
-        }
+        if argument.contains("/") || isFile(argument) { return argument }
         let fileName = argument.hasSuffix(".yaml") ? argument : argument + ".yaml"
         for folder in Locations.topologyFolders() {
             let path = folder + "/" + fileName
@@ -41,6 +39,13 @@ enum TopologyFile {
         let names = known().joined(separator: ", ")
         throw Failure(
             .badInput, "no topology '\(argument)': give a file, or one of: \(names)")
+    }
+
+    /// A folder that happens to have a shipped topology's name must not hide it.
+    private static func isFile(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        return exists && !isFolder.boolValue
     }
 
     /// The names of the shipped topologies, sorted.

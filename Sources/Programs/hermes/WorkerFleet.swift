@@ -105,8 +105,18 @@ final class WorkerFleet {
 
     // MARK: End
 
+    /// The first worker that has ended, as the link to it would say; `nil` while all run.
+    var loss: CoordinatorError? {
+        for (dimm, worker) in workers.enumerated() {
+            if let exit = worker.poll() { return .link(dimm: dimm, .peerGone("\(exit)")) }
+        }
+        return nil
+    }
+
     /// What a coordinator's error means for the user, with the exit code.
     func explain(_ error: CoordinatorError) -> Failure {
+        // A signal to the whole process group ends the workers, too.
+        if let signal = StopSignals.pending { return Interruption.failure(signal) }
         switch error {
         case .link(_, .interrupted(let signal)):
             return Interruption.failure(signal)
@@ -114,8 +124,10 @@ final class WorkerFleet {
             return Failure(.machineLacks, "worker of DIMM \(dimm): \(what)")
         case .link(let dimm, let cause):
             let pid = workers[dimm].processIdentifier
-            let ending = workers[dimm].wait(upTo: .milliseconds(200)).map { " (\($0))" } ?? ""
-            return Failure(.workerLost, "worker \(pid) of DIMM \(dimm): \(cause)\(ending)")
+            if case .peerGone = cause, let exit = workers[dimm].wait(upTo: .milliseconds(200)) {
+                return Failure(.workerLost, "worker \(pid) of DIMM \(dimm) is gone: \(exit)")
+            }
+            return Failure(.workerLost, "worker \(pid) of DIMM \(dimm): \(cause)")
         case .fault(let dimm, let code, let text):
             return Failure(
                 Failure.Code(rawValue: Int32(clamping: code)) ?? .workerLost,

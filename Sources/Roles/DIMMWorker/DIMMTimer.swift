@@ -19,12 +19,24 @@ struct DIMMTimer {
     private(set) var busy = EmulatedDuration.zero
 
     /// - Parameter dimm: this DIMM in the topology.
-    init(dimm: Topology.DIMM, model llama: LlamaModel) throws(HardwareModelError) {
+    init(dimm: Topology.DIMM, model llama: LlamaModel, isSparse: Bool) throws {
         model = try DIMMModel(dimm)
         rankCount = dimm.rankCount
         // One head's keys lie together; a row of DRAM is the longest piece that stays open.
         keyBlockByteCount = Int(clamping: dimm.dram.rowByteCount.bytes)
         sizes = NeuronSizes(llama)
+        try warmUp(isSparse: isSparse)
+    }
+
+    /// Simulates the DRAM for the block sizes that requests will have, so that no request waits
+    /// for it: some ten milliseconds each.
+    private mutating func warmUp(isSparse: Bool) throws {
+        _ = try projectQKV(slots: [0], count: 1, arrival: .start)
+        _ = try feedForward(
+            slots: [0], count: 1, active: [0], activeCount: 1, isSparse: isSparse,
+            arrival: .start)
+        _ = try attend(headCount: 1, positionCount: 1, arrival: .start)
+        startOver()
     }
 
     /// Books a request of known duration; returns when its reply is ready.

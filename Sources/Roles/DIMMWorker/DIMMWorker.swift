@@ -64,7 +64,9 @@ package struct DIMMWorker: ~Copyable {
         guard configuration.dimmIndex < topology.dimms.count else {
             throw LinkError.peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
         }
-        return try DIMMTimer(dimm: topology.dimms[configuration.dimmIndex], model: model)
+        return try DIMMTimer(
+            dimm: topology.dimms[configuration.dimmIndex], model: model,
+            isSparse: configuration.isSparse)
     }
 
     private init(
