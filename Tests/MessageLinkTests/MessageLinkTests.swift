@@ -141,7 +141,8 @@ import Testing
         }
     }
 
-    /// Bytes that depend on the message and the position, with a period prime to every power of two.
+    /// Bytes that depend on the message and the position; their period is prime to every power
+    /// of two.
     static func pattern(byteCount: Int, seed: Int) -> [UInt8] {
         (0..<byteCount).map { UInt8(truncatingIfNeeded: ($0 &* 31 &+ seed) % 251) }
     }

@@ -1,9 +1,9 @@
 /// How a DIMM derived the time of one request, for the coordinator's books; follows the header of
 /// each reply. All zero in a native run.
 ///
-/// Byte layout: five little-endian UInt64 in the order of the properties.
+/// Byte layout: seven little-endian UInt64 in the order of the properties.
 package struct WorkReport: Equatable, Sendable {
-    package static let byteCount = 40
+    package static let byteCount = 56
 
     /// Emulated picoseconds that the request took on the DIMM.
     package var busyPicoseconds: UInt64
@@ -13,6 +13,9 @@ package struct WorkReport: Equatable, Sendable {
     /// Bytes of weights, keys and values read.
     package var readByteCount: UInt64
     package var multiplyAccumulateCount: UInt64
+    /// A paced run's deadlines so far, and how many of them the worker missed.
+    package var deadlineCount: UInt64 = 0
+    package var missedDeadlineCount: UInt64 = 0
 
     package init(
         busyPicoseconds: UInt64 = 0, readPicoseconds: UInt64 = 0, multiplyPicoseconds: UInt64 = 0,
@@ -36,12 +39,14 @@ package struct WorkReport: Equatable, Sendable {
         multiplyPicoseconds = message.word64(at: base + 16)
         readByteCount = message.word64(at: base + 24)
         multiplyAccumulateCount = message.word64(at: base + 32)
+        deadlineCount = message.word64(at: base + 40)
+        missedDeadlineCount = message.word64(at: base + 48)
     }
 
     package func encode(into message: inout MutableRawSpan) {
         let fields = [
             busyPicoseconds, readPicoseconds, multiplyPicoseconds, readByteCount,
-            multiplyAccumulateCount,
+            multiplyAccumulateCount, deadlineCount, missedDeadlineCount,
         ]
         for (index, field) in fields.enumerated() {
             message.storeBytes(

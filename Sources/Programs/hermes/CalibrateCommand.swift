@@ -50,7 +50,7 @@ struct CalibrateCommand: ParsableCommand {
         if !options.writesJSONToStandardOutput { try Terminal.emit(table(file)) }
         try options.deliver(
             .object([
-                "model": ["sha256": .string(try ModelHash.hexadecimal(of: loaded.path))],
+                "model": ["sha256": .string(try ModelHash.hexadecimal(of: loaded))],
                 "file": .string(path), "tokens": .integer(file.tokenCount),
                 "thresholds": thresholds(file),
                 "host": ["seconds_wall": JSONValue(span.seconds)],

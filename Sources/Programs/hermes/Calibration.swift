@@ -39,13 +39,13 @@ enum Calibration {
         let tables = try Calibrator(model: loaded.model, threadCount: threadCount)
             .calibrate(windows: windows) { try Interruption.check() }
         try WholeFile.write(
-            tables.encoded(modelHash: try ModelHash.bytes(of: loaded.path)), to: path)
+            tables.encoded(modelHash: try ModelHash.bytes(of: loaded)), to: path)
         return try open(path, for: loaded)
     }
 
     /// Where the calibration on the shipped text is kept: by model and by text.
     static func path(for loaded: LoadedModel) throws -> String {
-        let model = try ModelHash.hexadecimal(of: loaded.path)
+        let model = try ModelHash.hexadecimal(of: loaded)
         var text: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: another text, another file
         for byte in PackageResources.calibration_txt {
             text = (text ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
@@ -57,7 +57,7 @@ enum Calibration {
     private static func open(_ path: String, for loaded: LoadedModel) throws -> CalibrationFile {
         do {
             return try CalibrationFile.open(
-                FilePath(path), modelHash: try ModelHash.bytes(of: loaded.path),
+                FilePath(path), modelHash: try ModelHash.bytes(of: loaded),
                 expecting: Calibrator(model: loaded.model, threadCount: 1).layout)
         } catch let error as CalibrationFileError {
             throw Failure(.badInput, error.description)

@@ -5,19 +5,24 @@ import Telemetry
 struct Explanation {
     private let timeline: Timeline
     private let token: Int
-    private let layer: Int
+    private let layer = 0
+    private let title: String
 
     /// Layer 0 of the first decoded token, or of the prefill where nothing was decoded.
     init(_ timeline: Timeline) {
         self.timeline = timeline
-        token = timeline.events.contains { $0.token == 0 } ? 0 : -1
-        layer = 0
+        let hasDecoded = timeline.events.contains { $0.token == 0 }
+        token = hasDecoded ? 0 : -1
+        title =
+            hasDecoded
+            ? "Layer 0 of the first decoded token, emulated time:"
+            : "Layer 0 of the prefill (nothing was decoded), emulated time:"
     }
 
     func text() -> String {
         let rows = timeline.events.filter { $0.token == token && $0.layer == layer }
             .sorted { ($0.start, $0.end) < ($1.start, $1.end) }
-        var lines = ["", "Layer \(layer) of token \(token), emulated time:"]
+        var lines = ["", title]
         lines.append(
             line(["operation", "unit", "bytes", "MACs", "rate", "start us", "end us", "bound"]))
         for row in rows {

@@ -1,10 +1,14 @@
 import Foundation
 import Glibc
+import SystemPackage
 
 /// SHA-256 of a model file, remembered in the cache for as long as the file does not change.
 enum ModelHash {
+    /// Hashes the file that is open, whatever its path names by now.
+    ///
     /// - Returns: 64 hexadecimal digits.
-    static func hexadecimal(of path: String) throws -> String {
+    static func hexadecimal(of loaded: LoadedModel) throws -> String {
+        let path = "/proc/\(getpid())/fd/\(loaded.descriptor.rawValue)"
         let key = try identity(of: path)
         let record = Locations.cacheFolder() + "/hashes/" + key
         if let known = try? String(contentsOfFile: record, encoding: .utf8), isHash(known) {
@@ -21,8 +25,8 @@ enum ModelHash {
     }
 
     /// - Returns: the 32 bytes.
-    static func bytes(of path: String) throws -> [UInt8] {
-        let digits = Array(try hexadecimal(of: path))
+    static func bytes(of loaded: LoadedModel) throws -> [UInt8] {
+        let digits = Array(try hexadecimal(of: loaded))
         return stride(from: 0, to: 64, by: 2).map {
             UInt8(String(digits[$0...$0 + 1]), radix: 16) ?? 0
         }

@@ -10,7 +10,7 @@ struct RunSetting {
     let request: RunRequest
     let topology: Topology
     let topologyPath: String
-    let modelPath: String
+    let loaded: LoadedModel
     let promptTokens: [Int32]
     let threadCount: Int
 }
@@ -47,7 +47,7 @@ struct RunResult {
     func json() throws -> JSONValue {
         let request = setting.request
         return .object([
-            "model": ["sha256": .string(try ModelHash.hexadecimal(of: setting.modelPath))],
+            "model": ["sha256": .string(try ModelHash.hexadecimal(of: setting.loaded))],
             "prompt_tokens": .array(setting.promptTokens.map { .integer(Int($0)) }),
             "generated_tokens": .array(generation.tokens.map { .integer(Int($0)) }),
             "logit_margins": .array(generation.margins.map { JSONValue(Double($0)) }),

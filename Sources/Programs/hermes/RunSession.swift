@@ -155,20 +155,53 @@ struct RunSession {
         return start
     }
 
-    /// Runs some tokens without waiting and picks the smallest dilation at which this machine
-    /// would keep up with the topology.
+    /// Finds the smallest dilation at which this machine keeps up with the topology.
+    ///
+    /// Some tokens without waiting give a lower bound: what the work alone takes. Then tokens are
+    /// paced, since waking up for a deadline costs time too, with more dilation until the share of
+    /// missed deadlines is well below the limit, and less again while it stays there.
     private func rehearse(
+        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
+    ) throws -> Dilation {
+        let bound = try unpacedBound(&coordinator, prefill: prefill)
+        var tooSmall: Dilation?
+        var dilation = bound
+        while try pacedShare(&coordinator, prefill: prefill, at: dilation) > safeShare {
+            tooSmall = dilation
+            guard dilation.thousandths <= Dilation.maximum.thousandths / 2 else {
+                throw Failure(
+                    .machineLacks, "no dilation keeps the deadlines: this machine is too busy")
+            }
+            dilation = Dilation(thousandths: dilation.thousandths * 3 / 2)
+        }
+        for _ in 0..<Self.refinementCount {
+            guard let lower = tooSmall else { break }
+            let middle = Dilation(
+                thousandths: (lower.thousandths + dilation.thousandths) / 2)
+            if try pacedShare(&coordinator, prefill: prefill, at: middle) > safeShare {
+                tooSmall = middle
+            } else {
+                dilation = middle
+            }
+        }
+        return dilation
+    }
+
+    private static let refinementCount = 2
+
+    /// A rehearsal is short, so it has to stay well below the limit.
+    private var safeShare: Double { request.overrunLimit / 2 }
+
+    private func unpacedBound(
         _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
     ) throws -> Dilation {
         let sampler = SamplingClock()
         let unpaced = ClockSetting(originNanoseconds: 0, dilationThousandths: 0)
         try coordinator.startClock(unpaced, clock: sampler)
         try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
-        sampler.discard()
-        let room = contextCapacity - promptTokens.count
-        for step in 0..<min(room, SamplingClock.rehearsalTokenCount) {
-            try Interruption.check()
-            _ = try coordinator.decode(promptTokens[0], at: promptTokens.count + step)
+        for step in 0...SamplingClock.rehearsalTokenCount {
+            try rehearseToken(&coordinator)
+            if step == 0 { sampler.discard() }
         }
         do {
             return try DilationSearch().choose([sampler.samples]).dilation
@@ -177,8 +210,31 @@ struct RunSession {
         }
     }
 
-    /// - Parameter isPointless: asked between batches; the prefill is given up when it says so.
-    /// - Returns: logits after the prompt.
+    /// The share of deadlines that all roles together miss at a dilation.
+    private func pacedShare(
+        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer,
+        at dilation: Dilation
+    ) throws -> Double {
+        coordinator.startOver(time: freshTime())
+        let start = PacedStart(dilation: dilation)
+        try coordinator.startClock(start.setting, clock: start.clock)
+        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
+        for _ in 0..<SamplingClock.rehearsalTokenCount { try rehearseToken(&coordinator) }
+        let (count, missed) = coordinator.deadlines
+        logger.info(
+            "rehearsed",
+            metadata: [
+                "dilation": "\(dilation)", "deadlines": "\(count)", "missed": "\(missed)",
+            ])
+        return Double(missed) / Double(max(1, count))
+    }
+
+    /// Always at the prompt's last position, whose keys and values are delivered again.
+    private func rehearseToken(_ coordinator: inout Coordinator) throws {
+        try Interruption.check()
+        _ = try coordinator.decode(promptTokens[0], at: promptTokens.count - 1)
+    }
+
     private func runPrefill(
         _ transformer: inout ReferenceTransformer, until isPointless: () -> Bool = { false }
     ) throws -> [Float] {
@@ -221,7 +277,7 @@ struct RunSession {
     private var setting: RunSetting {
         RunSetting(
             request: request, topology: topology, topologyPath: topologyPath,
-            modelPath: loaded.path, promptTokens: promptTokens, threadCount: threadCount)
+            loaded: loaded, promptTokens: promptTokens, threadCount: threadCount)
     }
 }
 

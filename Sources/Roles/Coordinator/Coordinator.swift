@@ -26,6 +26,7 @@ package struct Coordinator: ~Copyable {
     private var clock: any RunClock = UnpacedClock(.native)
     private var hot: NeuronAssignment?
     private var tokenCount = 0
+    private var workerDeadlines: [(count: UInt64, missed: UInt64)]
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
@@ -43,6 +44,7 @@ package struct Coordinator: ~Copyable {
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: links.count)
         buffers = TokenBuffers(model: model, isWide: options.rule != nil)
         ledger = WorkLedger(dimmCount: links.count)
+        workerDeadlines = Array(repeating: (0, 0), count: links.count)
     }
 
     // MARK: Start and end
@@ -59,8 +61,10 @@ package struct Coordinator: ~Copyable {
                 MessageHeader(.configure, step: 0), to: dimm,
                 payloadByteCount: configuration.byteCount
             ) { configuration.encode(into: &$0) }
-            if let rule = options.rule { try sendRules(rule, to: dimm) }
         }
+        // Only when all have begun to load: a ring has room for few rules, the rest wait.
+        guard let rule = options.rule else { return }
+        for dimm in exchange.indices { try sendRules(rule, to: dimm) }
     }
 
     private func sendRules(_ rule: ActivityRule, to dimm: Int) throws(CoordinatorError) {
@@ -123,6 +127,14 @@ package struct Coordinator: ~Copyable {
 
     /// How well the coordinator kept its deadlines in a paced run.
     package var overruns: OverrunCount { clock.overruns }
+
+    /// Deadlines of all roles so far, and how many were missed; the workers' as of their last
+    /// replies.
+    package var deadlines: (count: UInt64, missed: UInt64) {
+        workerDeadlines.reduce((clock.overruns.deadlines, clock.overruns.missed)) {
+            ($0.0 + $1.count, $0.1 + $1.missed)
+        }
+    }
 
     /// In a paced run, returns when the wall clock has reached the coordinator's time.
     private func pace() throws(CoordinatorError) {
@@ -298,6 +310,10 @@ package struct Coordinator: ~Copyable {
     // MARK: Time
 
     private mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
+        workerDeadlines[dimm] = (
+            answer.report.deadlineCount,
+            min(answer.report.missedDeadlineCount, answer.report.deadlineCount)
+        )
         try time?.receive(
             from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
             report: answer.report)

@@ -17,11 +17,13 @@ extension Timekeeper {
     mutating func runPrefill(
         model: LlamaModel, tokenCount: Int, dimmCount: Int
     ) throws(CoordinatorError) {
+        beginStep("prefill", layer: 0)
         var stepStart = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
         advance(to: stepStart, "stream layer 0", unit: "pcie")
         for layer in 0..<model.shape.layerCount {
-            let duration = layerKernel(layer, model: model, tokenCount: tokenCount)
-            let computeEnd = try advance(stepStart, by: duration)
+            beginStep("prefill", layer: layer)
+            let computeEnd = try placeLayer(
+                layer, of: model, tokenCount: tokenCount, at: stepStart)
             var next = computeEnd
             var bound = "GPU"
             if layer + 1 < model.shape.layerCount {
@@ -62,9 +64,9 @@ extension Timekeeper {
 
     /// All products of a layer over the prompt, and its attention: each token over itself and
     /// those before it.
-    private func layerKernel(
-        _ layer: Int, model: LlamaModel, tokenCount: Int
-    ) -> EmulatedDuration {
+    private mutating func placeLayer(
+        _ layer: Int, of model: LlamaModel, tokenCount: Int, at start: EmulatedTime
+    ) throws(CoordinatorError) -> EmulatedTime {
         let weights = model.weights.layers[layer]
         let tensors = [
             weights.query, weights.key, weights.value, weights.attentionOutput, weights.gate,
@@ -73,6 +75,7 @@ extension Timekeeper {
         let byteCount = tensors.reduce(0) { $0 + $1.byteCount }
         let products = tensors.reduce(0) { $0 + $1.elementCount } * tokenCount
         let attention = tokenCount * (tokenCount + 1) * model.shape.querySize
-        return kernelDuration(byteCount: byteCount, macCount: products + attention)
+        return try placeKernel(
+            "prefill layer", at: start, byteCount: byteCount, macCount: products + attention)
     }
 }

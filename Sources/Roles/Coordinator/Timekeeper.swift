@@ -118,6 +118,13 @@ package struct Timekeeper {
             step.gpuSegments.append(("2 T_sync", machine.gpu.synchronisationCost * 2))
         }
         step.gpuEnd = end
+        recordKernel(name, timing, from: start, to: end, byteCount, macCount)
+    }
+
+    private mutating func recordKernel(
+        _ name: String, _ timing: KernelTiming, from start: EmulatedTime, to end: EmulatedTime,
+        _ byteCount: Int, _ macCount: Int
+    ) {
         guard records else { return }
         let rate =
             timing.bound == .memory
@@ -186,11 +193,15 @@ package struct Timekeeper {
         return booking
     }
 
-    /// A kernel's time, for schedules that the caller lays out itself.
-    func kernelDuration(byteCount: Int, macCount: Int) -> EmulatedDuration {
-        machine.gpu.kernel(
-            byteCount: ByteCount(UInt64(byteCount)), operationCount: 2 * UInt64(macCount)
-        ).total
+    /// A kernel at an instant that the caller lays out itself; returns when it is done.
+    mutating func placeKernel(
+        _ name: String, at start: EmulatedTime, byteCount: Int, macCount: Int
+    ) throws(CoordinatorError) -> EmulatedTime {
+        let timing = machine.gpu.kernel(
+            byteCount: ByteCount(UInt64(byteCount)), operationCount: 2 * UInt64(macCount))
+        let end = try advance(start, by: timing.total)
+        recordKernel(name, timing, from: start, to: end, byteCount, macCount)
+        return end
     }
 
     func advance(

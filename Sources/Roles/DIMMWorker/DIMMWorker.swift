@@ -206,6 +206,14 @@ package struct DIMMWorker: ~Copyable {
         }
     }
 
+    /// The report with how the worker kept its deadlines so far.
+    private func withOverruns(_ report: WorkReport) -> WorkReport {
+        var report = report
+        report.deadlineCount = clock.overruns.deadlines
+        report.missedDeadlineCount = clock.overruns.missed
+        return report
+    }
+
     private mutating func startClock(_ setting: ClockSetting) {
         timer?.startOver()
         guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else {
@@ -256,6 +264,7 @@ package struct DIMMWorker: ~Copyable {
                 auxiliary: activeCount, step: request.step)
             header.time = request.time
             try wait(until: request.instant)
+            let report = withOverruns(report)
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
             let sum = step.sum
@@ -276,6 +285,7 @@ package struct DIMMWorker: ~Copyable {
                 count: headCount, step: request.step)
             header.time = request.time
             try wait(until: request.instant)
+            let report = withOverruns(report)
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
             try link.send(byteCount: base + 4 * floatCount) { message in

@@ -1,0 +1,203 @@
+import Coordinator
+import DIMMWorker
+import MappedMemory
+import Messages
+import ModelFile
+import NeuronPlacement
+import Quantities
+import Simulation
+import SparsityCalibration
+import TemporaryFiles
+import TestModels
+import Topology
+import Transformer
+
+/// What a simulated run is asked for.
+struct RunPlan: Sendable {
+    var dimmCount = 2
+    var prompt: [Int32] = [72, 101, 108, 108, 111]
+    var tokenCount = 8
+    var hotShare: UInt64 = 200_000  // millionths
+    var memoryByteCount = Int.max
+    var rule: ActivityRule?
+    var maximumMessageByteCount = 1 << 16
+    /// The machine whose time is kept; `nil` runs without emulated time.
+    var topology: Topology?
+
+    var contextCapacity: Int { prompt.count + tokenCount }
+
+    var options: CoordinatorOptions {
+        CoordinatorOptions(
+            contextCapacity: contextCapacity, rule: rule,
+            hotSet: HotSetSelection(
+                hotShare: Proportion(millionths: hotShare), memoryByteCount: memoryByteCount),
+            threadCount: 1, topologyText: topology?.rendered() ?? "")
+    }
+
+    var time: Timekeeper? {
+        topology.map { Timekeeper(machine: EmulatedMachine($0), records: true) }
+    }
+}
+
+/// What a run gave: greedy tokens, and for each the logits and the margin that chose it.
+struct RunOutcome {
+    var tokens: [Int32] = []
+    var margins: [Float] = []
+    var logits: [[Float]] = []
+    var ready: [WorkerFacts] = []
+    var farewell: [WorkerFacts] = []
+    var ledger: WorkLedger?
+    var time: Timekeeper?
+
+    var logitBits: [[UInt32]] { logits.map { $0.map(\.bitPattern) } }
+
+    /// Takes logits and chooses the next token.
+    fileprivate mutating func choose(_ newLogits: [Float]) -> Int32 {
+        var sampler = Sampler(temperature: 0, seed: 0)
+        let choice = sampler.sample(newLogits.span)
+        logits.append(newLogits)
+        margins.append(choice.margin)
+        tokens.append(Int32(choice.token))
+        return Int32(choice.token)
+    }
+}
+
+/// One end of a link on its way to the thread that will own it.
+///
+/// Sendable is sound: the creator hands it to one thread and does not use it again.
+private struct HandedOver: @unchecked Sendable {
+    let link: InMemoryLink
+}
+
+/// Where a run puts something of its own between a role and its end of a link.
+struct LinkWrapping: Sendable {
+    var coordinatorEnd: @Sendable (Int, any MessageLink) -> any MessageLink = { $1 }
+    var workerEnd: @Sendable (Int, any MessageLink) -> any MessageLink = { $1 }
+}
+
+/// Coordinator and workers in one process, each worker on a thread of its own.
+enum SimulatedSystem {
+    /// The whole run: prefill, decoding, farewell. Whatever happens, all threads end.
+    static func run(
+        _ model: LlamaModel, _ plan: RunPlan, _ wrapping: LinkWrapping = .init()
+    ) throws -> RunOutcome {
+        var ends: [InMemoryLink] = []
+        var threads: [SideThread<Void>] = []
+        for dimm in 0..<plan.dimmCount {
+            let (own, other) = InMemoryLink.pair(
+                maximumMessageByteCount: plan.maximumMessageByteCount)
+            ends.append(own)
+            threads.append(worker(dimm, HandedOver(link: other), model, wrapping.workerEnd))
+        }
+        let outcome = Result {
+            try coordinate(
+                model, plan,
+                ends.enumerated().map { wrapping.coordinatorEnd($0.offset, $0.element) })
+        }
+        for end in ends { end.close() }
+        let endings = threads.map { thread in Result { try thread.join() } }
+        let run = try outcome.get()
+        // Nothing was said to be wrong, so every worker left in peace.
+        for ending in endings { try ending.get() }
+        return run
+    }
+
+    private static func worker(
+        _ dimm: Int, _ end: HandedOver, _ model: LlamaModel,
+        _ wrap: @escaping @Sendable (Int, any MessageLink) -> any MessageLink
+    ) -> SideThread<Void> {
+        SideThread {
+            defer { end.link.close() }
+            var worker = try DIMMWorker.attach(
+                to: wrap(dimm, end.link), model: model, probe: SizeProbe(dimm: dimm))
+            try worker.serve()
+        }
+    }
+
+    /// The coordinator's side, as a program runs it.
+    static func coordinate(
+        _ model: LlamaModel, _ plan: RunPlan, _ links: [any MessageLink]
+    ) throws -> RunOutcome {
+        var outcome = RunOutcome()
+        var coordinator = Coordinator(
+            model: model, links: links, options: plan.options, time: plan.time)
+        try coordinator.configureWorkers()
+        var prefill = ReferenceTransformer(
+            model: model, contextCapacity: plan.prompt.count, rule: plan.rule, threadCount: 1)
+        var token = outcome.choose(prefill.forward(plan.prompt, at: 0, isDense: true))
+        outcome.ready = try coordinator.awaitWorkers()
+        try coordinator.adopt(prefill: prefill)
+        try coordinator.deliver(prefill: prefill, tokenCount: plan.prompt.count)
+        for step in 0..<plan.tokenCount {
+            token = outcome.choose(try coordinator.decode(token, at: plan.prompt.count + step))
+        }
+        outcome.farewell = try coordinator.shutDown()
+        outcome.ledger = coordinator.ledger
+        outcome.time = coordinator.time
+        return outcome
+    }
+
+    /// The same run in the reference transformer.
+    static func reference(_ model: LlamaModel, _ plan: RunPlan) -> RunOutcome {
+        var outcome = RunOutcome()
+        var transformer = ReferenceTransformer(
+            model: model, contextCapacity: plan.contextCapacity, rule: plan.rule, threadCount: 1)
+        var token = outcome.choose(transformer.forward(plan.prompt, at: 0, isDense: true))
+        for step in 0..<plan.tokenCount {
+            token = outcome.choose(
+                transformer.forward([token], at: plan.prompt.count + step, isDense: false))
+        }
+        return outcome
+    }
+}
+
+/// Tells sizes, and which DIMM it is instead of the node.
+final class SizeProbe: FactProbe {
+    private let dimm: Int
+    private var callCount: UInt64 = 0
+
+    init(dimm: Int) { self.dimm = dimm }
+
+    func facts(
+        weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
+    ) -> WorkerFacts {
+        callCount += 1
+        return WorkerFacts(
+            weightByteCount: UInt64(weights.byteCount),
+            keyValueByteCount: UInt64(keysAndValues.byteCount), node: UInt64(dimm),
+            pagesOnNode: 0, pagesElsewhere: 0, pagesUntouched: 0, processorNanoseconds: callCount,
+            privateDirtyByteCount: 0)
+    }
+}
+
+extension GGUFBuilder {
+    func model() throws -> LlamaModel {
+        try LlamaModel(ModelFile.parse(build(), name: "test"))
+    }
+}
+
+extension Topology {
+    /// So many DIMMs on channels of their own, on one node.
+    static func small(dimmCount: Int) throws -> Topology {
+        let channels = (0..<dimmCount).map {
+            "  - { node: 0, rate: 25.6 GB/s, dimms: [\($0)] }\n"
+        }
+        return try parse(
+            "format: 1\nname: small\nchannels:\n" + channels.joined(), fileName: "small.yaml")
+    }
+}
+
+extension LlamaModel {
+    /// A rule from a calibration on two short texts.
+    func calibratedRule(sparsity: Double) throws -> ActivityRule {
+        let tables = Calibrator(model: self, threadCount: 1).calibrate(
+            windows: [(0..<100).map { $0 * 7 % 256 }, (0..<60).map { $0 * 91 % 256 }]
+        ) {}
+        let hash = [UInt8](repeating: 7, count: 32)
+        return try withTemporaryFile(tables.encoded(modelHash: hash)) { path in
+            ActivityRule(
+                calibration: try CalibrationFile.open(
+                    path, modelHash: hash, expecting: tables.layout), sparsity: sparsity)
+        }
+    }
+}
