@@ -164,6 +164,7 @@ let package = Package(
 
         support("CTestConditions", isC: true),
         support("Simulation", imports: ["Messages"]),
+        support("TemporaryFiles", products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
 
@@ -175,6 +176,7 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
+        suite("MessagesTests", imports: ["Messages", "SeededRandom"]),
         suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
@@ -182,6 +184,13 @@ let package = Package(
         suite(
             "NUMABindingTests", imports: ["CTestConditions", "NUMABinding"],
             products: ["SystemPackage"]),
+        suite("NeuronPlacementTests", imports: ["NeuronPlacement", "Quantities", "SeededRandom"]),
+        suite(
+            "NeuronShardsTests",
+            imports: [
+                "Kernels", "MappedMemory", "ModelFile", "NeuronShards", "SeededRandom",
+                "TestModels", "Transformer", "WeightFormats",
+            ]),
         suite(
             "PacingTests", imports: ["MappedMemory", "Pacing", "Quantities", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
@@ -189,12 +198,32 @@ let package = Package(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
             products: ["SystemPackage"]),
+        suite("SeededRandomTests", imports: ["SeededRandom"]),
+        suite(
+            "SparsityCalibrationTests",
+            imports: ["SeededRandom", "SparsityCalibration", "TemporaryFiles"],
+            products: ["SystemPackage"]),
         suite(
             "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
             products: ["SystemPackage"]),
+        suite(
+            "SystemTests",
+            imports: [
+                "Coordinator", "DIMMWorker", "MappedMemory", "Messages", "ModelFile",
+                "NeuronPlacement", "NeuronShards", "Pacing", "Quantities", "SeededRandom",
+                "Simulation", "SparsityCalibration", "TemporaryFiles", "TestModels", "Topology",
+                "Transformer", "WeightFormats",
+            ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),
         suite("TopologyTests", imports: ["Quantities", "SeededRandom", "Topology"]),
+        suite(
+            "TransformerTests",
+            imports: [
+                "ModelFile", "SeededRandom", "SparsityCalibration", "TemporaryFiles",
+                "TestModels", "Transformer", "WeightFormats",
+            ]),
+        suite("WeightFormatsTests", imports: ["WeightFormats"]),
     ],
     swiftLanguageModes: [.v6]
 )

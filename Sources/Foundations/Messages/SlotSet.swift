@@ -40,7 +40,8 @@ package struct SlotSet: Equatable, Sendable {
 
     /// Replaces the content by words that a peer sent.
     ///
-    /// Throws ``LinkError/peerCorrupt(_:)`` when a bit past the last slot is set.
+    /// Throws ``LinkError/peerCorrupt(_:)`` when a bit past the last slot is set; the set is
+    /// empty then.
     package mutating func load(from message: RawSpan, at byteOffset: Int) throws(LinkError) {
         guard byteOffset >= 0, byteOffset <= message.byteCount - byteCount else {
             throw .peerCorrupt("a bit set of \(slotCount) slots does not fit its message")
@@ -48,6 +49,7 @@ package struct SlotSet: Equatable, Sendable {
         for index in words.indices { words[index] = message.word64(at: byteOffset + 8 * index) }
         let tailBits = slotCount % 64
         if tailBits > 0, let last = words.last, last >> UInt64(tailBits) != 0 {
+            removeAll()
             throw .peerCorrupt("a bit set names a slot past \(slotCount - 1)")
         }
     }

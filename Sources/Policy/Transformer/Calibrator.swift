@@ -174,7 +174,8 @@ private final class DeviationHistogram: LayerObserver {
         for index in gates.indices {
             let neuron = layer * width + index % width
             let value = weights[neuron] * abs(silu(gates[index]) - means[neuron])
-            bins[layer][Int(value.bitPattern >> Self.binShift)] += 1
+            // A product of a broken model's weights may be a NaN with its sign set.
+            bins[layer][Int(value.magnitude.bitPattern >> Self.binShift)] += 1
         }
     }
 

@@ -35,7 +35,8 @@ struct DecodeCommand: ParsableCommand {
         defer { try? FileManager.default.removeItem(at: folder) }
         print("decode of \(tokens) tokens, default model, dense; medians of \(samples) runs")
         print("load average \(Self.loadAverage())")
-        print("DIMMs  clock     tokens/s  lowest  highest  private dirty MB  of file + 40 MB each")
+        print("DIMMs clock     tokens/s  lowest  highest  private dirty MB  of limit")
+        print("(limit: 1.3 x the model file + 40 MB for each process)")
         var expected: [Int]?
         for count in dimms.split(separator: ",").compactMap({ Int($0) }) {
             let topology = try Self.writeTopology(dimmCount: count, in: folder)
@@ -68,11 +69,22 @@ struct DecodeCommand: ParsableCommand {
         memory.sort()
         let allowed = 1.3 * 98_362_432 + 40e6 * Double(dimmCount + 1)
         let middle = samples / 2
-        print(
-            String(
-                format: "%5d  %-8s  %8.1f  %6.1f  %7.1f  %16.1f  %.2f", dimmCount,
-                (clock as NSString).utf8String ?? "", rates[middle], rates[0], rates[samples - 1],
-                memory[middle] / 1e6, memory[middle] / allowed))
+        let columns = [
+            Self.column("\(dimmCount)", 5), clock.padding(toLength: 9, withPad: " ", startingAt: 0),
+            Self.column(Self.fixed(rates[middle], 1), 8), Self.column(Self.fixed(rates[0], 1), 7),
+            Self.column(Self.fixed(rates[samples - 1], 1), 8),
+            Self.column(Self.fixed(memory[middle] / 1e6, 1), 17),
+            Self.column(Self.fixed(memory[middle] / allowed, 2), 8),
+        ]
+        print(columns.joined(separator: " "))
+    }
+
+    private static func column(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    private static func fixed(_ value: Double, _ decimals: Int) -> String {
+        String(format: "%.\(decimals)f", value)
     }
 
     /// 32 tokens and a few, as the peers' figures were taken.

@@ -16,7 +16,7 @@ struct KernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels", abstract: "Speed of the compute kernels on one and all cores.")
 
-    func run() throws { try KernelBenchmark().run() }
+    func run() { KernelBenchmark().run() }
 }
 
 /// `benchmarks caps`: how exactly a shared link's cap holds.
@@ -31,7 +31,7 @@ struct CapsCommand: ParsableCommand {
     var spin = false
 
     @Option(help: "Lateness of a wake-up that a link may make good, milliseconds.")
-    var catchUpMilliseconds = 1
+    var catchUpMilliseconds: UInt64 = 1
 
     func run() throws {
         try CapBenchmark(

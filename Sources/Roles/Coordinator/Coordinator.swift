@@ -84,7 +84,7 @@ package struct Coordinator: ~Copyable {
 
     /// Waits until every worker has loaded its shard: their facts, in DIMM order.
     package func awaitWorkers() throws(CoordinatorError) -> [WorkerFacts] {
-        try exchange.collectFacts(.ready)
+        try exchange.collectFacts(.ready, step: 0)
     }
 
     /// Tells the workers to leave and waits for their last facts.
@@ -95,7 +95,7 @@ package struct Coordinator: ~Copyable {
                 MessageHeader(.shutDown, step: step), to: dimm, payloadByteCount: 0
             ) { _ in }
         }
-        return try exchange.collectFacts(.farewell)
+        return try exchange.collectFacts(.farewell, step: step)
     }
 
     /// Starts emulated time: in a paced run every role waits from here on.
@@ -263,7 +263,7 @@ package struct Coordinator: ~Copyable {
         for dimm in exchange.indices {
             let answer = try exchange.addPartialSum(
                 from: dimm, answering: header, elementCount: width,
-                neuronLimit: cold.qkv[layer][dimm].memberCount, to: &buffers.sum)
+                candidates: cold.qkv[layer][dimm], to: &buffers.sum)
             ledger.add(
                 neurons: answer.activeCount, multiplyAccumulates: answer.activeCount * width,
                 toDIMM: dimm)
@@ -289,14 +289,14 @@ package struct Coordinator: ~Copyable {
             macCount: 3 * hotCount * hidden + shiftMACs, synchronises: true)
         gpu?.feedForward(layer: layer, input: buffers.normed, into: &buffers.sum)
         for dimm in exchange.indices {
-            let candidates = cold.feedForward[layer][dimm].memberCount
+            let candidates = cold.feedForward[layer][dimm]
             let answer = try exchange.addPartialSum(
-                from: dimm, answering: header, elementCount: hidden, neuronLimit: candidates,
+                from: dimm, answering: header, elementCount: hidden, candidates: candidates,
                 to: &buffers.sum)
             // Gates of all candidates, up and down of the active ones.
             ledger.add(
                 neurons: answer.activeCount,
-                multiplyAccumulates: (candidates + 2 * answer.activeCount) * hidden,
+                multiplyAccumulates: (candidates.memberCount + 2 * answer.activeCount) * hidden,
                 toDIMM: dimm)
             try note(answer, from: dimm)
         }

@@ -33,16 +33,33 @@ package struct CoordinatorOptions: Sendable {
     ///
     /// A QKV neuron is an element of the normed state, which no ReLU makes zero in a llama
     /// model: all are equally frequent, and the lowest indices win.
+    ///
+    /// Their copies, padding and whole tables of scales included, fit the memory: what a neuron
+    /// costs depends on which others are hot, so the selection works with less until they do.
     func chooseHot(model: LlamaModel, activityCounts: [[UInt32]]) -> NeuronAssignment {
         let shape = model.shape
         let alwaysActive = [UInt32](repeating: 1, count: shape.hiddenSize)
-        let sets = hotSet.choose(from: [
+        let blocks = [
             BlockActivity(
                 counts: Array(repeating: alwaysActive, count: shape.layerCount),
                 bytesPerNeuron: model.qkvNeuronByteCount),
             BlockActivity(
                 counts: activityCounts, bytesPerNeuron: model.feedForwardNeuronByteCount),
-        ])
-        return NeuronAssignment(qkv: sets[0], feedForward: sets[1])
+        ]
+        let leastNeuron = blocks.map(\.bytesPerNeuron).min() ?? 0
+        var allowance = hotSet.memoryByteCount
+        while true {
+            let sets = HotSetSelection(
+                hotShare: hotSet.hotShare, memoryByteCount: max(0, allowance)
+            ).choose(from: blocks)
+            let hot = NeuronAssignment(qkv: sets[0], feedForward: sets[1])
+            let byteCount = NeuronShard.byteCount(of: hot, weights: model.weights)
+            if byteCount <= hotSet.memoryByteCount { return hot }
+            let planned = zip(sets, blocks).reduce(0) { sum, pair in
+                sum + pair.0.reduce(0) { $0 + $1.count } * pair.1.bytesPerNeuron
+            }
+            // At least one neuron less each time.
+            allowance = planned - max(byteCount - hotSet.memoryByteCount, leastNeuron, 1)
+        }
     }
 }

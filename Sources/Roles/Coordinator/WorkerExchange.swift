@@ -39,21 +39,25 @@ struct WorkerExchange {
     ///
     /// - Parameters:
     ///   - elementCount: how many elements the sum has at this step.
-    ///   - neuronLimit: more active neurons than the DIMM was asked for are a broken peer.
+    ///   - candidates: the slots that the request named; no other can be active.
     /// - Returns: what the reply says of the DIMM's work.
     func addPartialSum(
-        from dimm: Int, answering request: MessageHeader, elementCount: Int, neuronLimit: Int,
-        to sum: inout PartialSum
+        from dimm: Int, answering request: MessageHeader, elementCount: Int,
+        candidates: SlotSet, to sum: inout PartialSum
     ) throws(CoordinatorError) -> Answer {
         try receive(.partialSum, from: dimm, answering: request) {
             (header, message) throws(LinkError) in
             let elementSize = PartialSum.elementByteCount(isWide: sum.isWide)
-            guard header.count == elementCount,
-                message.byteCount >= Answer.payloadOffset + elementSize * elementCount
-            else { throw .peerCorrupt("a partial sum of \(header.count) of \(elementCount)") }
-            guard header.auxiliary <= neuronLimit else {
+            let byteCount =
+                Answer.payloadOffset + elementSize * elementCount + candidates.byteCount
+            guard header.count == elementCount, message.byteCount == byteCount else {
                 throw .peerCorrupt(
-                    "\(header.auxiliary) active neurons of \(neuronLimit) asked for")
+                    "a partial sum of \(header.count) of \(elementCount) elements in "
+                        + "\(message.byteCount) of \(byteCount) bytes")
+            }
+            guard header.auxiliary <= candidates.memberCount else {
+                throw .peerCorrupt(
+                    "\(header.auxiliary) active neurons of \(candidates.memberCount) asked for")
             }
             sum.add(elementCount, of: message, at: Answer.payloadOffset)
             return try Answer(header, message)
@@ -80,11 +84,14 @@ struct WorkerExchange {
         }
     }
 
-    /// Waits for every worker's facts, in DIMM order.
-    func collectFacts(_ kind: MessageKind) throws(CoordinatorError) -> [WorkerFacts] {
+    /// Waits for every worker's facts that answer request number `step`, in DIMM order.
+    func collectFacts(
+        _ kind: MessageKind, step: UInt64
+    ) throws(CoordinatorError) -> [WorkerFacts] {
+        let request = MessageHeader(kind, step: step)
         var all: [WorkerFacts] = []
         for dimm in indices {
-            let facts = try receive(kind, from: dimm, answering: nil) {
+            let facts = try receive(kind, from: dimm, answering: request) {
                 (_, message) throws(LinkError) in try WorkerFacts(decoding: message)
             }
             all.append(facts)
@@ -94,7 +101,7 @@ struct WorkerExchange {
 
     /// Waits for a message, checks that it is the expected answer, and reads it.
     private func receive<Value>(
-        _ kind: MessageKind, from dimm: Int, answering request: MessageHeader?,
+        _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
         _ read: (MessageHeader, RawSpan) throws(LinkError) -> Value
     ) throws(CoordinatorError) -> Value {
         var outcome: Result<Value, LinkError>?
@@ -109,11 +116,10 @@ struct WorkerExchange {
                     guard header.kind == kind else {
                         throw .peerCorrupt("expected \(kind), got \(header.kind)")
                     }
-                    if let request {
-                        guard header.step == request.step, header.layer == request.layer else {
-                            throw .peerCorrupt(
-                                "an answer to step \(header.step), not \(request.step)")
-                        }
+                    guard header.step == request.step, header.layer == request.layer else {
+                        throw .peerCorrupt(
+                            "an answer to step \(header.step) of layer \(header.layer), not "
+                                + "\(request.step) of \(request.layer)")
                     }
                     return try read(header, message)
                 }

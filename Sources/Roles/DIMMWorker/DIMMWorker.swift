@@ -39,6 +39,11 @@ package struct DIMMWorker: ~Copyable {
                 "the coordinator's model has \(configuration.layerCount) layers, "
                     + "this one \(model.shape.layerCount)")
         }
+        guard configuration.contextCapacity <= model.shape.contextLength else {
+            throw LinkError.peerCorrupt(
+                "a context of \(configuration.contextCapacity) positions, the model has "
+                    + "\(model.shape.contextLength)")
+        }
         let shard = try NeuronShard(
             loading: model.homeAssignment(
                 dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
@@ -57,16 +62,23 @@ package struct DIMMWorker: ~Copyable {
     /// The model of this DIMM, from the topology that the coordinator sent.
     private static func timer(
         _ configuration: WorkerConfiguration, model: LlamaModel
-    ) throws -> DIMMTimer? {
+    ) throws(LinkError) -> DIMMTimer? {
         guard configuration.isTimed else { return nil }
-        let topology = try Topology.parse(
-            configuration.topologyText, fileName: "the coordinator's topology")
-        guard configuration.dimmIndex < topology.dimms.count else {
-            throw LinkError.peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
+        do {
+            let topology = try Topology.parse(
+                configuration.topologyText, fileName: "the coordinator's topology")
+            guard configuration.dimmIndex < topology.dimms.count else {
+                throw LinkError.peerCorrupt(
+                    "the topology has no DIMM \(configuration.dimmIndex)")
+            }
+            return try DIMMTimer(
+                dimm: topology.dimms[configuration.dimmIndex], model: model,
+                isSparse: configuration.isSparse)
+        } catch let error as LinkError {
+            throw error
+        } catch {
+            throw .peerCorrupt("\(error)")
         }
-        return try DIMMTimer(
-            dimm: topology.dimms[configuration.dimmIndex], model: model,
-            isSparse: configuration.isSparse)
     }
 
     private init(
@@ -240,6 +252,9 @@ package struct DIMMWorker: ~Copyable {
         }
         guard let received else { throw .peerCorrupt("no activity rule came") }
         let (layer, rule) = try received.get()
+        guard rules[layer] == nil else {
+            throw .peerCorrupt("a second activity rule for layer \(layer)")
+        }
         rules[layer] = rule
     }
 

@@ -83,6 +83,9 @@ struct HeadStore: ~Copyable {
         _ message: RawSpan, header: MessageHeader, into output: inout [Float]
     ) throws(LinkError) -> Int {
         let owned = heads[header.layer]
+        guard !owned.isEmpty else {
+            throw .peerCorrupt("no head of layer \(header.layer) is at home here")
+        }
         let vectorCount = groupWidth + 2 * headSize
         guard header.count == owned.count,
             message.byteCount == MessageHeader.byteCount + 4 * vectorCount * owned.count
