@@ -211,8 +211,8 @@ let package = Package(
             imports: [
                 "Coordinator", "DIMMWorker", "MappedMemory", "Messages", "ModelFile",
                 "NeuronPlacement", "NeuronShards", "Pacing", "Quantities", "SeededRandom",
-                "Simulation", "SparsityCalibration", "TemporaryFiles", "TestModels", "Topology",
-                "Transformer", "WeightFormats",
+                "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles", "TestModels",
+                "Topology", "Transformer", "WeightFormats",
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),

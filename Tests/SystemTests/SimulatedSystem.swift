@@ -177,13 +177,16 @@ extension GGUFBuilder {
 }
 
 extension Topology {
-    /// So many DIMMs on channels of their own, on one node.
-    static func small(dimmCount: Int) throws -> Topology {
+    /// So many DIMMs on channels of their own, on one node; `overrides` as `--set` takes them.
+    static func small(
+        dimmCount: Int, overrides: [(path: String, value: String)] = []
+    ) throws -> Topology {
         let channels = (0..<dimmCount).map {
             "  - { node: 0, rate: 25.6 GB/s, dimms: [\($0)] }\n"
         }
         return try parse(
-            "format: 1\nname: small\nchannels:\n" + channels.joined(), fileName: "small.yaml")
+            "format: 1\nname: small\nchannels:\n" + channels.joined(), fileName: "small.yaml",
+            overrides: overrides.map { TopologyOverride(path: $0.path, value: $0.value) })
     }
 }
 

@@ -164,13 +164,17 @@ struct RunSession {
         _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
     ) throws -> Dilation {
         let bound = try unpacedBound(&coordinator, prefill: prefill)
+        let clock = ContinuousClock()
+        let deadline = clock.now + Self.rehearsalLimit
         var tooSmall: Dilation?
         var dilation = bound
         while try pacedShare(&coordinator, prefill: prefill, at: dilation) > safeShare {
             tooSmall = dilation
-            guard dilation.thousandths <= Dilation.maximum.thousandths / 2 else {
+            guard clock.now < deadline else {
                 throw Failure(
-                    .machineLacks, "no dilation keeps the deadlines: this machine is too busy")
+                    .machineLacks,
+                    "no dilation up to \(dilation) keeps the deadlines: this machine is too busy; "
+                        + "give one with --dilation N")
             }
             dilation = Dilation(thousandths: dilation.thousandths * 3 / 2)
         }
@@ -188,9 +192,11 @@ struct RunSession {
     }
 
     private static let refinementCount = 2
+    /// More than this, and the answer is that the machine cannot do it.
+    private static let rehearsalLimit = Duration.seconds(30)
 
     /// A rehearsal is short, so it has to stay well below the limit.
-    private var safeShare: Double { request.overrunLimit / 2 }
+    private var safeShare: Double { request.overrunLimit / 4 }
 
     private func unpacedBound(
         _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer

@@ -231,10 +231,10 @@ package struct DIMMWorker: ~Copyable {
         guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else {
             return
         }
+        let dilation = Dilation(thousandths: setting.dilationThousandths)
         clock = PacedClock(
-            origin: WallInstant(nanoseconds: setting.originNanoseconds),
-            dilation: Dilation(thousandths: setting.dilationThousandths),
-            sparesCores: false, watch: {})
+            origin: WallInstant(nanoseconds: setting.originNanoseconds), dilation: dilation,
+            sparesCores: false, tolerance: PacedClock.tolerance(at: dilation), watch: {})
     }
 
     private mutating func receiveRule() throws(LinkError) {
