@@ -1,9 +1,12 @@
 import Coordinator
+import Messages
+import Pacing
 import Quantities
 import Telemetry
 import TestModels
 import Testing
 import Topology
+import WeightFormats
 
 /// Emulated time of whole systems: derivable, additive, and nobody's but the one it belongs to.
 @Suite struct TimeTests {
