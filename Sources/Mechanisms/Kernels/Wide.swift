@@ -2,7 +2,7 @@ package import WeightFormats
 
 // Sums in double precision. Rounded to float at the very end they are the same, but for about
 // one result in 10⁸, in whatever order and in however many parts they were summed; a float sum
-// is not. The price is about half the speed.
+// is not. The price is speed: half as many lanes and a conversion for each.
 
 /// As ``accumulateNeurons(storage:layout:neurons:activeSlots:coefficients:into:path:)``, summed
 /// in double. Vector and portable results are equal bit for bit.

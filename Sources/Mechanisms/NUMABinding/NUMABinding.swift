@@ -80,7 +80,7 @@ package enum NUMABinding {
 
     /// Where the pages of a region are, asked of the kernel page by page.
     ///
-    /// - Complexity: one system call per 4096 pages, about 0.1 µs per page.
+    /// - Complexity: one system call per 4096 pages.
     package static func pagePlacement(of region: RawSpan) throws(NUMABindingError) -> PagePlacement
     {
         try checkAvailable()

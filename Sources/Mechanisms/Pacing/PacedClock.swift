@@ -9,14 +9,6 @@ package final class PacedClock: RunClock {
     /// wake-up on a busy machine costs, and far below any step that a paced run can hold.
     package static let defaultTolerance = Duration.microseconds(100)
 
-    /// What a run tolerates at a dilation: a microsecond of emulated time, a quarter of the paper's
-    /// T_sync, but never less than ``defaultTolerance``.
-    package static func tolerance(at dilation: Dilation) -> Duration {
-        let microsecond = EmulatedDuration(picoseconds: 1_000_000)
-        let wall = dilation.wallNanoseconds(of: microsecond) ?? 0
-        return max(defaultTolerance, .nanoseconds(Int64(clamping: wall)))
-    }
-
     package let origin: WallInstant
     package let dilation: Dilation
     package let tolerance: Duration

@@ -1,7 +1,7 @@
 /// Memory of one process, summed over its mappings by the kernel.
 ///
-/// Source: `/proc/PID/smaps_rollup`, proc(5). Reading it walks the page tables (about a
-/// millisecond per GB mapped): for summaries, not for loops.
+/// Source: `/proc/PID/smaps_rollup`, proc(5). Reading it walks the page tables: for
+/// summaries, not for loops.
 package struct ProcessMemory: Equatable, Sendable {
     /// All pages present, shared ones in full.
     package let residentByteCount: Int

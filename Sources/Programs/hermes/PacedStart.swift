@@ -15,10 +15,8 @@ struct PacedStart {
     init(dilation: Dilation) {
         self.dilation = dilation
         origin = WallInstant.now.advanced(byNanoseconds: Self.leadNanoseconds)
-        clock = PacedClock(
-            origin: origin, dilation: dilation, sparesCores: false,
-            tolerance: PacedClock.tolerance(at: dilation)
-        ) { () throws(PacingError) in
+        clock = PacedClock(origin: origin, dilation: dilation, sparesCores: false) {
+            () throws(PacingError) in
             if let signal = StopSignals.pending { throw .waitEnded(reason: "signal \(signal)") }
         }
     }

@@ -234,7 +234,7 @@ package struct DIMMWorker: ~Copyable {
         let dilation = Dilation(thousandths: setting.dilationThousandths)
         clock = PacedClock(
             origin: WallInstant(nanoseconds: setting.originNanoseconds), dilation: dilation,
-            sparesCores: false, tolerance: PacedClock.tolerance(at: dilation), watch: {})
+            sparesCores: false, watch: {})
     }
 
     private mutating func receiveRule() throws(LinkError) {
