@@ -94,7 +94,8 @@ let package = Package(
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
         layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
-        layer(.foundations, "Messages"),
+        layer(.foundations, "PackedSets"),
+        layer(.foundations, "Messages", imports: ["PackedSets"]),
         layer(
             .foundations, "MappedMemory", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(.foundations, "Tokenizer"),
@@ -133,24 +134,24 @@ let package = Package(
             .roles, "DIMMWorker",
             imports: [
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement", "NeuronShards", "Pacing", "Quantities", "Topology",
+                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities", "Topology",
                 "Transformer",
             ]),
         layer(
             .roles, "Coordinator",
             imports: [
                 "HardwareModel", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
-                "NeuronShards", "Pacing", "Quantities", "Telemetry", "Topology", "Transformer",
+                "NeuronShards", "Pacing", "PackedSets", "Quantities", "Telemetry", "Topology",
+                "Transformer",
             ]),
 
         layer(
             .programs, "hermes",
             imports: [
                 "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages",
-                "ModelFile",
-                "NUMABinding", "NeuronPlacement", "NeuronShards", "Pacing", "Quantities",
-                "RingTransport", "Telemetry",
-                "SparsityCalibration", "Supervision", "Tokenizer", "Topology", "Transformer",
+                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "Pacing",
+                "PackedSets", "Quantities", "RingTransport", "Telemetry", "SparsityCalibration",
+                "Supervision", "Tokenizer", "Topology", "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
             embedding: ["Texts/calibration.txt"]),
@@ -176,7 +177,7 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
-        suite("MessagesTests", imports: ["Messages", "SeededRandom"]),
+        suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
@@ -193,6 +194,7 @@ let package = Package(
             ]),
         suite(
             "PacingTests", imports: ["MappedMemory", "Pacing", "Quantities", "SeededRandom"]),
+        suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
         suite(
             "RingTransportTests",
@@ -210,9 +212,9 @@ let package = Package(
             "SystemTests",
             imports: [
                 "Coordinator", "DIMMWorker", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement", "NeuronShards", "Pacing", "Quantities", "SeededRandom",
-                "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles", "TestModels",
-                "Topology", "Transformer", "WeightFormats",
+                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
+                "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles",
+                "TestModels", "Topology", "Transformer", "WeightFormats",
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),

@@ -2,6 +2,7 @@ import DIMMWorker
 import Messages
 import ModelFile
 import NeuronPlacement
+import PackedSets
 import SeededRandom
 import TestModels
 import Testing
@@ -50,7 +51,7 @@ import WeightFormats
         _ kind: MessageKind, layer: Int, dimm: Int = 1, neuronCount: Int
     ) -> [UInt8] {
         let count = HomeMap(neuronCount: neuronCount, dimmCount: dimmCount).slotCount(ofDIMM: dimm)
-        var set = SlotSet(slotCount: count)
+        var set = PackedSet(elementCount: count)
         set.insert(0)
         return message(byteCount: MessageHeader.byteCount + set.byteCount + 4 * 32) {
             MessageHeader(kind, layer: layer, step: 5).encode(into: &$0)

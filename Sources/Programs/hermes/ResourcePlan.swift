@@ -3,6 +3,7 @@ import Messages
 import ModelFile
 import NeuronPlacement
 import NeuronShards
+import PackedSets
 import Quantities
 import RingTransport
 import Supervision
@@ -72,7 +73,8 @@ struct ResourcePlan {
     var ringCapacity: Int {
         let shape = model.shape
         let vectors = max(shape.qkvWidth, shape.hiddenSize)
-        let bits = 8 * SlotSet.wordCount(slotCount: max(shape.hiddenSize, shape.feedForwardSize))
+        let bits =
+            8 * PackedSet.wordCount(elementCount: max(shape.hiddenSize, shape.feedForwardSize))
         let rule = 4 + 8 * shape.feedForwardSize
         let elementSize = PartialSum.elementByteCount(isWide: isSparse)
         let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule)

@@ -2,13 +2,14 @@ import Messages
 import ModelFile
 import NeuronPlacement
 import NeuronShards
+import PackedSets
 import Transformer
 
 /// Which slots each DIMM computes: its neurons that are not hot.
 struct ColdSets {
     /// [layers][DIMMs]
-    let qkv: [[SlotSet]]
-    let feedForward: [[SlotSet]]
+    let qkv: [[PackedSet]]
+    let feedForward: [[PackedSet]]
 
     init(model: LlamaModel, hot: NeuronAssignment, dimmCount: Int) {
         qkv = Self.sets(
@@ -19,10 +20,10 @@ struct ColdSets {
             home: HomeMap(neuronCount: model.shape.feedForwardSize, dimmCount: dimmCount))
     }
 
-    private static func sets(hot: [[UInt32]], home: HomeMap) -> [[SlotSet]] {
+    private static func sets(hot: [[UInt32]], home: HomeMap) -> [[PackedSet]] {
         hot.map { hotNeurons in
             var sets = (0..<home.dimmCount).map { dimm in
-                SlotSet(slotCount: home.slotCount(ofDIMM: dimm))
+                PackedSet(elementCount: home.slotCount(ofDIMM: dimm))
             }
             let isHot = Set(hotNeurons)
             for neuron in 0..<home.neuronCount where !isHot.contains(UInt32(neuron)) {

@@ -4,6 +4,7 @@ import ModelFile
 import NeuronPlacement
 import NeuronShards
 package import Pacing
+import PackedSets
 import Quantities
 package import Transformer
 
@@ -344,7 +345,7 @@ package struct Coordinator: ~Copyable {
     }
 
     private mutating func sendInput(
-        _ request: MessageHeader, sets: [SlotSet]
+        _ request: MessageHeader, sets: [PackedSet]
     ) throws(CoordinatorError) {
         let input = buffers.normed
         for dimm in exchange.indices {

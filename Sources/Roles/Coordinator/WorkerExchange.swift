@@ -1,5 +1,6 @@
 import Messages
 import NeuronShards
+import PackedSets
 
 /// Requests to the workers and their checked answers: the coordinator's side of the wire.
 struct WorkerExchange {
@@ -43,7 +44,7 @@ struct WorkerExchange {
     /// - Returns: what the reply says of the DIMM's work.
     func addPartialSum(
         from dimm: Int, answering request: MessageHeader, elementCount: Int,
-        candidates: SlotSet, to sum: inout PartialSum
+        candidates: PackedSet, to sum: inout PartialSum
     ) throws(CoordinatorError) -> Answer {
         try receive(.partialSum, from: dimm, answering: request) {
             (header, message) throws(LinkError) in

@@ -6,6 +6,7 @@ import ModelFile
 import NeuronPlacement
 package import NeuronShards
 import Pacing
+import PackedSets
 import Quantities
 import Topology
 package import Transformer
@@ -263,7 +264,7 @@ package struct DIMMWorker: ~Copyable {
     private enum Reply {
         case nothing
         case partialSum(
-            MessageHeader, WorkReport, elementCount: Int, active: SlotSet, activeCount: Int)
+            MessageHeader, WorkReport, elementCount: Int, active: PackedSet, activeCount: Int)
         case context(MessageHeader, WorkReport, headCount: Int)
         case farewell(step: UInt64)
     }

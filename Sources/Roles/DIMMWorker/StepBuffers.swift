@@ -1,6 +1,7 @@
 import Messages
 import ModelFile
 import NeuronShards
+import PackedSets
 import Transformer
 
 /// What a worker keeps between reading a request and sending its answer.
@@ -13,9 +14,9 @@ struct StepBuffers {
     var context: [Float]
     /// Slots to compute, ascending; the first `memberCount` of ``requested`` are meaningful.
     private(set) var slots: [UInt32]
-    private(set) var requested: SlotSet
+    private(set) var requested: PackedSet
     /// Slots that the last feed-forward step found active.
-    private(set) var active: SlotSet
+    private(set) var active: PackedSet
     /// The requested slots' inputs, for the QKV columns.
     var coefficients: [Float]
     var feedForward: FeedForwardScratch
@@ -33,14 +34,14 @@ struct StepBuffers {
             / configuration.dimmCount
         slots = Array(repeating: 0, count: slotCount)
         coefficients = Array(repeating: 0, count: slotCount)
-        requested = SlotSet(slotCount: slotCount)
+        requested = PackedSet(elementCount: slotCount)
         active = requested
         feedForward = FeedForwardScratch(slotCount: slotCount)
     }
 
     /// Takes the active slots over from the feed-forward scratch.
     mutating func markActive(count: Int, slotCount: Int) {
-        if active.slotCount != slotCount { active = SlotSet(slotCount: slotCount) }
+        if active.elementCount != slotCount { active = PackedSet(elementCount: slotCount) }
         active.removeAll()
         for index in 0..<count { active.insert(Int(feedForward.active[index])) }
     }
@@ -49,7 +50,7 @@ struct StepBuffers {
     mutating func loadRequest(
         _ message: RawSpan, slots slotCount: Int
     ) throws(LinkError) -> Int {
-        if requested.slotCount != slotCount { requested = SlotSet(slotCount: slotCount) }
+        if requested.elementCount != slotCount { requested = PackedSet(elementCount: slotCount) }
         let base = MessageHeader.byteCount
         guard message.byteCount == base + requested.byteCount + 4 * input.count else {
             throw .peerCorrupt("a request over \(slotCount) slots in \(message.byteCount) bytes")
