@@ -89,6 +89,7 @@ let package = Package(
         layer(.c, "CLinuxShims"),
         layer(.c, "CNUMA", apt: "libnuma-dev"),
         layer(.c, "CVectorKernels"),
+        layer(.c, "CZlib", apt: "zlib1g-dev"),
 
         layer(.foundations, "Quantities"),
         layer(.foundations, "SeededRandom"),
@@ -120,10 +121,19 @@ let package = Package(
 
         layer(
             .mechanisms, "Pacing", imports: ["CLinuxShims", "MappedMemory", "Quantities"]),
+        layer(
+            .mechanisms, "ActivityTrace", imports: ["CZlib", "PackedSets"],
+            products: ["SystemPackage"]),
         layer(.mechanisms, "Telemetry", imports: ["Quantities"]),
 
         layer(.policy, "HardwareModel", imports: ["Quantities", "SeededRandom", "Topology"]),
         layer(.policy, "NeuronPlacement", imports: ["Quantities"]),
+        layer(.policy, "ActivationPredictor", imports: ["PackedSets"]),
+        layer(
+            .policy, "Scheduling",
+            imports: ["ActivationPredictor", "PackedSets", "Quantities", "SeededRandom"]),
+        layer(
+            .policy, "SyntheticActivity", imports: ["PackedSets", "Quantities", "SeededRandom"]),
         layer(
             .policy, "Transformer",
             imports: [
@@ -169,6 +179,13 @@ let package = Package(
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
 
+        suite(
+            "ActivationPredictorTests",
+            imports: ["ActivationPredictor", "PackedSets", "SeededRandom"]),
+        suite(
+            "ActivityTraceTests",
+            imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
+            products: ["SystemPackage"]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
@@ -200,6 +217,11 @@ let package = Package(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
             products: ["SystemPackage"]),
+        suite(
+            "SchedulingTests",
+            imports: [
+                "ActivationPredictor", "PackedSets", "Quantities", "Scheduling", "SeededRandom",
+            ]),
         suite("SeededRandomTests", imports: ["SeededRandom"]),
         suite(
             "SparsityCalibrationTests",
@@ -209,9 +231,12 @@ let package = Package(
             "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
             products: ["SystemPackage"]),
         suite(
+            "SyntheticActivityTests", imports: ["PackedSets", "Quantities", "SyntheticActivity"]),
+        suite(
             "SystemTests",
             imports: [
-                "Coordinator", "DIMMWorker", "MappedMemory", "Messages", "ModelFile",
+                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages",
+                "ModelFile",
                 "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
                 "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles",
                 "TestModels", "Topology", "Transformer", "WeightFormats",

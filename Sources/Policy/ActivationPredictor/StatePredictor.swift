@@ -1,0 +1,114 @@
+package import PackedSets
+
+/// The paper's predictor, whole and in parts: from a neuron's own recent activity (its state s1)
+/// and from how many of its two parents are active at this token (s2).
+///
+/// Source: Liu et al., HPCA 2025, arXiv 2502.16963.
+package struct StatePredictor: ActivityPredictor {
+    package enum Rule: String, CaseIterable, Sendable {
+        /// s1 + lambda × s2 > T: the paper's.
+        case combined
+        /// s1 > T_h.
+        case tokenOnly
+        /// Both parents active.
+        case layerOnly
+    }
+
+    package let name: String
+    package let layout: NeuronLayout
+    package let rule: Rule
+    package let constants: PredictorConstants
+    private let correlations: CorrelationTable?
+    /// Nil under `layerOnly`, which needs none. Whoever decides what is hot reads them too.
+    package private(set) var states: NeuronStates?
+
+    /// - Parameter correlations: needed by every rule but `tokenOnly`; of the same layout.
+    package init(
+        name: String, layout: NeuronLayout, rule: Rule, constants: PredictorConstants = .paper,
+        correlations: CorrelationTable? = nil
+    ) {
+        precondition(rule == .tokenOnly || correlations != nil)
+        precondition(correlations == nil || correlations?.layout == layout)
+        self.name = name
+        self.layout = layout
+        self.rule = rule
+        self.constants = constants
+        self.correlations = rule == .tokenOnly ? nil : correlations
+        states = rule == .layerOnly ? nil : NeuronStates(layout: layout, constants: constants)
+    }
+
+    /// States and parents.
+    package var byteCount: Int { (states?.byteCount ?? 0) + (correlations?.byteCount ?? 0) }
+
+    package mutating func beginDecode(after prefill: PrefillActivity) {
+        precondition(prefill.layout == layout)
+        states?.beginDecode(after: prefill)
+    }
+
+    package mutating func predict(
+        layer: Int, block: Int, parents: PackedSet?, truth: PackedSet?,
+        into predicted: inout PackedSet
+    ) {
+        precondition(predicted.elementCount == layout.neuronCounts[block])
+        // s1 + lambda s2 > T can never hold where s2 is always 0, so the first layer is computed
+        // in full, whatever the rule: all three then differ in the same layers only.
+        guard let below = parents, layer > 0 else {
+            predicted.insertAll()
+            return
+        }
+        precondition(below.elementCount == layout.neuronCounts[block])
+        let lookup = correlations.map {
+            ParentLookup($0.parents(layer: layer, block: block), below: below.words)
+        }
+        let table = states?.table(layer: layer, block: block)
+        switch (rule, table, lookup) {
+        case (.combined, let table?, let lookup?):
+            predictCombined(table, lookup, into: &predicted)
+        case (.tokenOnly, let table?, _):
+            for index in predicted.words.indices {
+                let word = table.word(above: constants.hotThreshold, at: index)
+                predicted.setWord(word, at: index)
+            }
+        case (.layerOnly, _, let lookup?):
+            for index in predicted.words.indices {
+                predicted.setWord(lookup.word(firstChild: 64 * index).both, at: index)
+            }
+        default: preconditionFailure("a \(rule) predictor was made without what it reads")
+        }
+    }
+
+    /// s1 + lambda s2 > T is: above T alone, or above T - lambda with a parent active, or above
+    /// T - 2 lambda with both.
+    private func predictCombined(
+        _ states: NeuronStateTable, _ lookup: ParentLookup, into predicted: inout PackedSet
+    ) {
+        let weight = constants.correlationWeight
+        let none = constants.activeThreshold
+        let everyone = PackedSet.full(elementCount: predicted.elementCount).words
+        for index in everyone.indices {
+            let all = everyone[index]
+            let alone = states.word(aboveAny: none, at: index, everyone: all)
+            let withOne = states.word(aboveAny: none - weight, at: index, everyone: all)
+            let withBoth = states.word(aboveAny: none - 2 * weight, at: index, everyone: all)
+            let active = lookup.word(firstChild: 64 * index)
+            predicted.setWord(
+                alone | withOne & active.any | withBoth & active.both, at: index)
+        }
+    }
+
+    package mutating func observe(
+        layer: Int, block: Int, active: PackedSet, observed: PackedSet?
+    ) {
+        states?.observe(layer: layer, block: block, active: active, observed: observed)
+    }
+}
+
+extension NeuronStateTable {
+    /// As ``word(above:at:)``, for thresholds below 0 too: then `everyone` is above.
+    @inline(__always)
+    fileprivate func word(
+        aboveAny threshold: Int, at index: Int, everyone: UInt64
+    ) -> UInt64 {
+        threshold < 0 ? everyone : word(above: threshold, at: index)
+    }
+}
