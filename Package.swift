@@ -86,6 +86,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        layer(.c, "CCbc", apt: "coinor-libcbc-dev"),
         layer(.c, "CLinuxShims"),
         layer(.c, "CNUMA", apt: "libnuma-dev"),
         layer(.c, "CVectorKernels"),
@@ -124,10 +125,14 @@ let package = Package(
         layer(
             .mechanisms, "ActivityTrace", imports: ["CZlib", "PackedSets"],
             products: ["SystemPackage"]),
+        layer(.mechanisms, "LinearPrograms", imports: ["CCbc"]),
         layer(.mechanisms, "Telemetry", imports: ["Quantities"]),
 
         layer(.policy, "HardwareModel", imports: ["Quantities", "SeededRandom", "Topology"]),
         layer(.policy, "NeuronPlacement", imports: ["Quantities"]),
+        layer(
+            .policy, "OfflinePartition", imports: ["LinearPrograms", "Quantities", "SeededRandom"]
+        ),
         layer(.policy, "ActivationPredictor", imports: ["PackedSets"]),
         layer(
             .policy, "Scheduling",
@@ -190,6 +195,7 @@ let package = Package(
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
             "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"]),
+        suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),
         suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),
         suite(
             "MessageLinkTests",
@@ -211,6 +217,8 @@ let package = Package(
             ]),
         suite(
             "PacingTests", imports: ["MappedMemory", "Pacing", "Quantities", "SeededRandom"]),
+        suite(
+            "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
         suite(
