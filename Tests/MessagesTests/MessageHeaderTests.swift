@@ -19,7 +19,8 @@ import Testing
             .attend, layer: 0x0201, position: 0x0605_0403, count: 0x0A09_0807,
             auxiliary: 0x0E0D_0C0B, step: 0x1615_1413_1211_100F)
         header.time = 0x1E1D_1C1B_1A19_1817
-        #expect(encoded(header).bytes == [4, 0] + Array(1...0x1E))
+        header.delivery = 0x2625_2423_2221_201F
+        #expect(encoded(header).bytes == [4, 0] + Array(1...0x26))
     }
 
     @Test(arguments: kinds)
@@ -34,6 +35,7 @@ import Testing
                 kind, layer: field() & 0xFFFF, position: field(), count: field(),
                 auxiliary: field(), step: round == 1 ? .max : random.next())
             header.time = random.next()
+            header.delivery = random.next()
             let decoded = try encoded(header).read { (bytes) throws(LinkError) in
                 try MessageHeader(decoding: bytes)
             }
@@ -46,8 +48,8 @@ import Testing
 
     @Test func `What follows a header is left alone`() throws {
         let header = MessageHeader(.fault, count: 3, step: 9)
-        let message = Message(byteCount: 40) { header.encode(into: &$0) }
-        #expect(message.bytes[32...] == [UInt8](repeating: 0xA5, count: 8)[...])
+        let message = Message(byteCount: 48) { header.encode(into: &$0) }
+        #expect(message.bytes[40...] == [UInt8](repeating: 0xA5, count: 8)[...])
         let decoded = try message.read { (bytes) throws(LinkError) in
             try MessageHeader(decoding: bytes)
         }

@@ -45,7 +45,7 @@ import Testing
         #expect(bytes[..<32] == [UInt8](repeating: 0xA5, count: 32)[...])
         let fields: [[UInt8]] = [[1, 0], [3, 2], [4, 0], [1, 0], [5, 0], [1, 0]]
         let expected = fields.flatMap { $0 + [0, 0] } + Array("AB".utf8)
-        #expect(Array(bytes[32...]) == expected)
+        #expect(Array(bytes[MessageHeader.byteCount...]) == expected)
     }
 
     @Test func `A configuration that is too short is refused`() {
@@ -104,7 +104,7 @@ import Testing
         }.bytes
         var expected = [UInt8](repeating: 0, count: 88)
         for field in 0..<11 { expected[8 * field] = UInt8(field + 1) }
-        #expect(Array(bytes[32...]) == expected)
+        #expect(Array(bytes[MessageHeader.byteCount...]) == expected)
     }
 
     @Test func `Facts of another size are refused`() {

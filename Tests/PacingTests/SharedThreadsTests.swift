@@ -15,7 +15,7 @@ import Testing
                     board: board, link: 0, bandwidth: Bandwidth(bytesPerSecond: 4_000_000_000),
                     dilation: .one, origin: origin, catchUpTolerance: ByteCount(1 << 20),
                     sparesCores: false,
-                    wall: WallClock(now: { origin }, sleep: { _ in }), watch: {})
+                    wall: WallClock(now: { origin }, sleep: { _ in }, giveWay: {}), watch: {})
                 return try (0..<each).map { _ in
                     try limiter.acquire(ByteCount(64)).nanoseconds
                 }

@@ -4,14 +4,17 @@ import Pacing
 import Quantities
 import Synchronization
 
-/// A wall clock that stands still until somebody sleeps or moves it.
+/// A wall clock that stands still until somebody sleeps, offers the core or moves it.
 final class SimulatedWall {
     var now: UInt64
     /// Each sleep ends so much later than asked for.
     var oversleep: UInt64 = 0
     /// Ends the next sleeps at these instants instead, as a signal does.
     var interruptions: [UInt64] = []
+    /// How long an offer of the core takes: one nanosecond when nobody wants it.
+    var offerNanoseconds: UInt64 = 1
     private(set) var sleeps: [UInt64] = []
+    private(set) var offerCount = 0
 
     init(now: UInt64) { self.now = now }
 
@@ -26,6 +29,10 @@ final class SimulatedWall {
                 } else {
                     self.now = max(self.now, until.nanoseconds + self.oversleep)
                 }
+            },
+            giveWay: {
+                self.offerCount += 1
+                self.now += self.offerNanoseconds
             })
     }
 }

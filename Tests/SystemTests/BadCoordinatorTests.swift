@@ -86,7 +86,8 @@ import WeightFormats
     private func serve(_ script: [[UInt8]], _ model: LlamaModel) throws -> LinkError? {
         let link = ScriptedLink(waiting: script)
         do {
-            var worker = try DIMMWorker.attach(to: link, model: model, probe: SizeProbe(dimm: 1))
+            var worker = try DIMMWorker.attach(
+                to: link, model: model, probe: SizeProbe(dimm: 1), pacing: .none)
             try worker.serve()
             return nil
         } catch let error as LinkError {
@@ -137,7 +138,7 @@ import WeightFormats
     @Test func `A wrong start is refused`() throws {
         try expectCorrupt([[]], "no header")
         try expectCorrupt([Self.attend(layer: 0, position: 0)], "not configure")
-        try expectCorrupt([message(MessageHeader(.configure, step: 0))], "configuration of 32")
+        try expectCorrupt([message(MessageHeader(.configure, step: 0))], "configuration of 40")
         try expectCorrupt([Self.configuration(dimm: 3)], "impossible")
         try expectCorrupt([Self.configuration(layers: 3)], "3 layers")
         try expectCorrupt([Self.configuration(capacity: 41)], "41 positions")
@@ -168,16 +169,24 @@ import WeightFormats
 
     @Test func `Wrong clock settings are refused, and one without a dilation does not wait`() throws
     {
-        let start = Self.configuration()
-        try expectCorrupt([start, message(MessageHeader(.startClock, step: 1))], "clock setting")
-        for dilation: UInt64 in [0, .max] {
-            let setting = ClockSetting(originNanoseconds: .max, dilationThousandths: dilation)
-            let bytes = message(byteCount: MessageHeader.byteCount + ClockSetting.byteCount) {
+        func clock(origin: UInt64, dilation: UInt64) -> [UInt8] {
+            let setting = ClockSetting(originNanoseconds: origin, dilationThousandths: dilation)
+            return message(byteCount: MessageHeader.byteCount + ClockSetting.byteCount) {
                 MessageHeader(.startClock, step: 1).encode(into: &$0)
                 setting.encode(into: &$0)
             }
-            #expect(try serve([start, bytes], Self.model()) == ScriptedLink.end)
         }
+        let untimed = Self.configuration()
+        let timed = Self.configuration(
+            topology: try Topology.small(dimmCount: Self.dimmCount).rendered())
+        try expectCorrupt([untimed, message(MessageHeader(.startClock, step: 1))], "clock setting")
+        let unpaced = clock(origin: .max, dilation: 0)
+        #expect(try serve([untimed, unpaced], Self.model()) == ScriptedLink.end)
+        #expect(try serve([timed, unpaced], Self.model()) == ScriptedLink.end)
+        try expectCorrupt([untimed, clock(origin: 1, dilation: 1_000)], "no emulated time")
+        try expectCorrupt([timed, clock(origin: 1, dilation: .max)], "dilation")
+        try expectCorrupt([timed, clock(origin: 0, dilation: 1_000)], "starts at 0")
+        try expectCorrupt([timed, clock(origin: .max, dilation: 1_000)], "starts at")
     }
 
     @Test func `Wrong activity rules are refused`() throws {
@@ -303,7 +312,7 @@ import WeightFormats
             let link = ScriptedLink(waiting: script)
             do {
                 var worker = try DIMMWorker.attach(
-                    to: link, model: model, probe: SizeProbe(dimm: dimm))
+                    to: link, model: model, probe: SizeProbe(dimm: dimm), pacing: .none)
                 try worker.serve()
             } catch LinkError.peerCorrupt {
                 refusals += 1

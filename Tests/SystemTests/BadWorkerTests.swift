@@ -117,9 +117,9 @@ import WeightFormats
         #expect(cause == failure)
     }
 
-    /// Bytes 24...31 tell when the reply was ready, the first 8 behind the header how long it
+    /// Bytes 24...31 tell when the reply was ready, the first 8 behind the header (40) how long it
     /// took.
-    @Test(arguments: [(24, 0), (32, UInt64.max), (32, 1 << 40)] as [(Int, UInt64)])
+    @Test(arguments: [(24, 0), (40, UInt64.max), (40, 1 << 40)] as [(Int, UInt64)])
     func `A reply from before its request, or of more work than time, is refused`(
         offset: Int, picoseconds: UInt64
     ) throws {

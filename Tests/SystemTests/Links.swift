@@ -153,8 +153,8 @@ func spoil(_ bytes: inout [UInt8], with random: inout SplitMix64) {
         // Any kind at all, the rest as it was.
         set(UInt64(Int.random(in: 0...40, using: &random)), at: 0, byteCount: 2, in: &bytes)
     default:
-        let fields = [(2, 2), (4, 4), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8)]
-        let (offset, byteCount) = fields[Int.random(in: 0..<7, using: &random)]
+        let fields = [(2, 2), (4, 4), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8), (40, 8)]
+        let (offset, byteCount) = fields[Int.random(in: 0..<8, using: &random)]
         let extremes: [UInt64] = [0, 1, 2, 1 << 15, 1 << 31, .max, .max - 1, random.next()]
         set(
             extremes[Int.random(in: 0..<8, using: &random)], at: offset, byteCount: byteCount,

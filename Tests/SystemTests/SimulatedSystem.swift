@@ -1,9 +1,11 @@
 import Coordinator
 import DIMMWorker
+import HardwareModel
 import MappedMemory
 import Messages
 import ModelFile
 import NeuronPlacement
+import Pacing
 import Quantities
 import Simulation
 import SparsityCalibration
@@ -23,6 +25,8 @@ struct RunPlan: Sendable {
     var maximumMessageByteCount = 1 << 16
     /// The machine whose time is kept; `nil` runs without emulated time.
     var topology: Topology?
+    /// Ties emulated time to the wall clock; `nil` is the virtual clock.
+    var pacing: PacedPlan?
 
     var contextCapacity: Int { prompt.count + tokenCount }
 
@@ -39,6 +43,13 @@ struct RunPlan: Sendable {
     }
 }
 
+/// How a simulated run is paced.
+struct PacedPlan: Sendable {
+    var dilation: Dilation
+    /// Off in the build of the links that holds nothing back.
+    var holdsMessages = true
+}
+
 /// What a run gave: greedy tokens, and for each the logits and the margin that chose it.
 struct RunOutcome {
     var tokens: [Int32] = []
@@ -48,6 +59,9 @@ struct RunOutcome {
     var farewell: [WorkerFacts] = []
     var ledger: WorkLedger?
     var time: Timekeeper?
+    /// Wall time of a paced run on the emulated scale, seconds.
+    var pacedSeconds: Double?
+    var deadlines: (count: UInt64, missed: UInt64) = (0, 0)
 
     var logitBits: [[UInt32]] { logits.map { $0.map(\.bitPattern) } }
 
@@ -83,16 +97,17 @@ enum SimulatedSystem {
     ) throws -> RunOutcome {
         var ends: [InMemoryLink] = []
         var threads: [SideThread<Void>] = []
+        let pacing = try wallPacing(plan)
         for dimm in 0..<plan.dimmCount {
             let (own, other) = InMemoryLink.pair(
                 maximumMessageByteCount: plan.maximumMessageByteCount)
             ends.append(own)
-            threads.append(worker(dimm, HandedOver(link: other), model, wrapping.workerEnd))
+            threads.append(worker(dimm, HandedOver(link: other), model, pacing, wrapping.workerEnd))
         }
         let outcome = Result {
             try coordinate(
                 model, plan,
-                ends.enumerated().map { wrapping.coordinatorEnd($0.offset, $0.element) })
+                ends.enumerated().map { wrapping.coordinatorEnd($0.offset, $0.element) }, pacing)
         }
         for end in ends { end.close() }
         let endings = threads.map { thread in Result { try thread.join() } }
@@ -103,20 +118,52 @@ enum SimulatedSystem {
     }
 
     private static func worker(
-        _ dimm: Int, _ end: HandedOver, _ model: LlamaModel,
+        _ dimm: Int, _ end: HandedOver, _ model: LlamaModel, _ pacing: WallPacing,
         _ wrap: @escaping @Sendable (Int, any MessageLink) -> any MessageLink
     ) -> SideThread<Void> {
         SideThread {
             defer { end.link.close() }
             var worker = try DIMMWorker.attach(
-                to: wrap(dimm, end.link), model: model, probe: SizeProbe(dimm: dimm))
+                to: wrap(dimm, end.link), model: model, probe: SizeProbe(dimm: dimm),
+                pacing: pacing)
             try worker.serve()
         }
     }
 
+    /// The caps that the threads of a paced run share.
+    private static func wallPacing(_ plan: RunPlan) throws -> WallPacing {
+        guard let pacing = plan.pacing, let topology = plan.topology else { return .none }
+        let linkCount = LinkPlan(topology).links.count
+        let segment = try SharedSegment.create(
+            byteCount: SharedLinkBoard.byteCount(linkCount: linkCount))
+        return WallPacing(
+            board: try SharedLinkBoard(adopting: try segment.map(), linkCount: linkCount),
+            sparesCores: false, holdsMessages: pacing.holdsMessages)
+    }
+
+    /// Starts a paced run's clock; returns when emulated time begins.
+    private static func startClock(
+        _ coordinator: inout Coordinator, _ plan: RunPlan, _ wall: WallPacing
+    ) throws -> WallInstant? {
+        guard let pacing = plan.pacing, let topology = plan.topology else { return nil }
+        let origin = WallInstant.now.advanced(byNanoseconds: 20_000_000)
+        let rates = LinkPlan(topology).links.map {
+            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
+        }
+        try coordinator.startClock(
+            ClockSetting(
+                originNanoseconds: origin.nanoseconds,
+                dilationThousandths: pacing.dilation.thousandths),
+            clock: wall.clock(
+                origin: origin, dilation: pacing.dilation, rates: rates,
+                lead: .microseconds(300), watch: {}))
+        return origin
+    }
+
     /// The coordinator's side, as a program runs it.
     static func coordinate(
-        _ model: LlamaModel, _ plan: RunPlan, _ links: [any MessageLink]
+        _ model: LlamaModel, _ plan: RunPlan, _ links: [any MessageLink],
+        _ wall: WallPacing = .none
     ) throws -> RunOutcome {
         var outcome = RunOutcome()
         var coordinator = Coordinator(
@@ -127,9 +174,15 @@ enum SimulatedSystem {
         var token = outcome.choose(prefill.forward(plan.prompt, at: 0, isDense: true))
         outcome.ready = try coordinator.awaitWorkers()
         try coordinator.adopt(prefill: prefill)
+        let origin = try startClock(&coordinator, plan, wall)
         try coordinator.deliver(prefill: prefill, tokenCount: plan.prompt.count)
         for step in 0..<plan.tokenCount {
             token = outcome.choose(try coordinator.decode(token, at: plan.prompt.count + step))
+        }
+        if let origin, let pacing = plan.pacing {
+            outcome.pacedSeconds = pacing.dilation.emulatedSeconds(
+                ofWall: WallInstant.now - origin)
+            outcome.deadlines = coordinator.deadlines
         }
         outcome.farewell = try coordinator.shutDown()
         outcome.ledger = coordinator.ledger
@@ -149,6 +202,11 @@ enum SimulatedSystem {
         }
         return outcome
     }
+}
+
+extension WallPacing {
+    /// For a run without a paced clock.
+    static let none = WallPacing(board: nil, sparesCores: false)
 }
 
 /// Tells sizes, and which DIMM it is instead of the node.

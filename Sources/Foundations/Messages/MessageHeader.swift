@@ -1,6 +1,6 @@
 /// The fixed part in front of every message between the coordinator and a worker.
 ///
-/// Byte layout, little-endian, 32 bytes; the payload follows at ``byteCount``:
+/// Byte layout, little-endian, 40 bytes; the payload follows at ``byteCount``:
 ///
 ///     0   kind        UInt16
 ///     2   layer       UInt16   transformer layer, 0 where none
@@ -10,10 +10,13 @@
 ///     16  step        UInt64   counts requests; a reply carries its request's number
 ///     24  time        UInt64   emulated picoseconds since the start: when a request arrives at
 ///                              the DIMM, when a reply was ready there; 0 in a native run
+///     32  delivery    UInt64   wall nanoseconds (CLOCK_MONOTONIC) before which a paced run's
+///                              links have not delivered it; 0 where nothing waits. Bounds the
+///                              receiver's wait and enters no emulated time
 ///
 /// The header exists for the emulation; the emulated machine moves payloads.
 package struct MessageHeader: Equatable, Sendable {
-    package static let byteCount = 32
+    package static let byteCount = 40
 
     package var kind: MessageKind
     package var layer: Int
@@ -22,6 +25,7 @@ package struct MessageHeader: Equatable, Sendable {
     package var auxiliary: Int
     package var step: UInt64
     package var time: UInt64 = 0
+    package var delivery: UInt64 = 0
 
     /// - Precondition: `layer` fits 16 bits, the other counts 32 bits.
     package init(
@@ -57,6 +61,7 @@ package struct MessageHeader: Equatable, Sendable {
         auxiliary = Int(message.word32(at: 12))
         step = message.word64(at: 16)
         time = message.word64(at: 24)
+        delivery = message.word64(at: 32)
     }
 
     /// Writes the header to the first ``byteCount`` bytes of a message.
@@ -68,6 +73,7 @@ package struct MessageHeader: Equatable, Sendable {
         message.storeBytes(of: UInt32(auxiliary), toByteOffset: 12, as: UInt32.self)
         message.storeBytes(of: step, toByteOffset: 16, as: UInt64.self)
         message.storeBytes(of: time, toByteOffset: 24, as: UInt64.self)
+        message.storeBytes(of: delivery, toByteOffset: 32, as: UInt64.self)
     }
 }
 

@@ -1,7 +1,7 @@
 package import Quantities
 
 /// What can go wrong with time that comes from outside: a peer's message, shared memory, a wait
-/// that has lost its sense, measurements. What our own code does wrong traps instead.
+/// that has lost its sense. What our own code does wrong traps instead.
 package enum PacingError: Error, Equatable, CustomStringConvertible {
     /// A booking would end, or a total grow, beyond 64 bits of picoseconds or bytes.
     case emulatedTimeOverflow(byteCount: ByteCount, readyAt: EmulatedTime)
@@ -14,14 +14,12 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
     /// A shared schedule that no well-behaved sharer can have left, or a transfer that is ready
     /// only so late: further ahead than allowed.
     case scheduleTooFarAhead(link: Int, byteCount: ByteCount, limit: ByteCount)
+    /// A message that says that its links deliver it hours behind schedule.
+    case deliveryTooLate(WallInstant, latest: WallInstant)
     /// A transfer would not end within 64 bits of bytes or wall nanoseconds.
     case scheduleOverflow(link: Int, byteCount: ByteCount)
     /// The memory for shared schedules is smaller than its links need.
     case boardTooSmall(byteCount: Int, neededByteCount: Int)
-    /// No factor up to the maximum keeps this role's overruns below the limit.
-    case noDilation(role: String, maximum: Dilation)
-    /// Nothing was measured, so nothing can be chosen.
-    case noSamples
     /// A text is not a dilation factor; the rule says what one is.
     case notADilation(String, rule: String)
 
@@ -38,14 +36,12 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
         case .scheduleTooFarAhead(let link, let byteCount, let limit):
             "shared link \(link): a transfer would begin \(byteCount) of link time from now, beyond"
                 + " the limit of \(limit): its memory is corrupt, or the ready time is"
+        case .deliveryTooLate(let delivery, let latest):
+            "a delivery at \(delivery.nanoseconds) ns, after \(latest.nanoseconds) ns, is absurd"
         case .scheduleOverflow(let link, let byteCount):
             "shared link \(link): a transfer of \(byteCount) does not end within 64 bits"
         case .boardTooSmall(let byteCount, let needed):
             "the memory for shared links has \(byteCount) bytes, fewer than the \(needed) needed"
-        case .noDilation(let role, let maximum):
-            "no dilation up to \(maximum) keeps the overruns of \(role) below the limit"
-        case .noSamples:
-            "no step was measured, so no dilation can be chosen"
         case .notADilation(let text, let rule):
             "'\(text)' is not a dilation factor: \(rule)"
         }

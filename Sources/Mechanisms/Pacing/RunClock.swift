@@ -12,16 +12,53 @@ package enum ClockKind: String, CaseIterable, Sendable {
 
 /// A role's clock: one per process, used by one thread.
 ///
-/// The one way in is an emulated instant; nothing that a clock measures comes out as emulated
-/// time, so no timestamp can depend on how long anything took.
+/// The ways in are emulated instants and durations; nothing that a clock measures comes out as
+/// emulated time, so no timestamp can depend on how long anything took. What comes out is the
+/// wall instant of a message's delivery, which the other end's clock takes as a bound of its own
+/// wait and nothing else.
 package protocol RunClock: AnyObject {
     var kind: ClockKind { get }
 
-    /// Returns when this role may act at `time`: at once, or in a paced run not before its wall
-    /// time has come.
+    /// A message with this arrival has been received: returns when its content may be used. In a
+    /// paced run that is not before the arrival's wall time nor before `delivery`.
     ///
     /// - Throws: ``PacingError/waitEnded(reason:)`` from the watch; an instant beyond 64 bits.
-    func waitUntil(_ time: EmulatedTime) throws(PacingError)
+    func receive(arrival: EmulatedTime, delivery: WallInstant?) throws(PacingError)
+
+    /// The role's unit begins to work now.
+    func beginWork()
+
+    /// What the unit computes since ``beginWork()`` is there, in a paced run most often early.
+    ///
+    /// Does not wait: results may be sent ahead, the receiver's clock holds them back.
+    ///
+    /// - Returns: when the work is over in wall time: as much later than its beginning as its
+    ///   `duration` takes, and no later than at `end`; `nil` where nothing waits.
+    func finishWork(
+        at end: EmulatedTime, lasting duration: EmulatedDuration
+    ) throws(PacingError) -> WallInstant?
+
+    /// The role goes on from `instant`: returns then, or as much earlier as the clock lets the
+    /// role work ahead.
+    func proceed(from instant: WallInstant) throws(PacingError)
+
+    /// Returns when the wall time of what the role did last has come, to the instant: what it
+    /// shows to the world is not ahead.
+    func catchUp() throws(PacingError)
+
+    /// Returns shortly before `instant`, awake: what is waited for may come from then on.
+    func rest(until instant: WallInstant) throws(PacingError)
+
+    /// A message is about to be sent: takes its share of the links' wall time.
+    ///
+    /// - Parameters:
+    ///   - links: those that it crosses, by index.
+    ///   - readyAt: when its first bit can leave.
+    ///   - workEnd: what ``finishWork(at:lasting:)`` said of it, if it is a result.
+    /// - Returns: before which instant it must not be used; `nil` where nothing waits.
+    func depart(
+        _ byteCount: ByteCount, over links: [Int], readyAt: EmulatedTime, workEnd: WallInstant?
+    ) throws(PacingError) -> WallInstant?
 
     /// How well the role has kept up so far; all zero when nothing waits.
     var overruns: OverrunCount { get }
@@ -37,7 +74,17 @@ package final class UnpacedClock: RunClock {
         self.kind = kind
     }
 
-    package func waitUntil(_ time: EmulatedTime) throws(PacingError) {}
+    package func receive(arrival: EmulatedTime, delivery: WallInstant?) throws(PacingError) {}
+    package func beginWork() {}
+    package func finishWork(
+        at end: EmulatedTime, lasting duration: EmulatedDuration
+    ) throws(PacingError) -> WallInstant? { nil }
+    package func proceed(from instant: WallInstant) throws(PacingError) {}
+    package func catchUp() throws(PacingError) {}
+    package func rest(until instant: WallInstant) throws(PacingError) {}
+    package func depart(
+        _ byteCount: ByteCount, over links: [Int], readyAt: EmulatedTime, workEnd: WallInstant?
+    ) throws(PacingError) -> WallInstant? { nil }
     package var overruns: OverrunCount { OverrunCount() }
 }
 

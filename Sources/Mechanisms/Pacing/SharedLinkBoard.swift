@@ -43,6 +43,17 @@ package final class SharedLinkBoard: Sendable {
         self.linkCount = linkCount
     }
 
+    /// Forgets schedules and parameters, for a run that starts over with another origin.
+    ///
+    /// For the one process that starts it, while no other uses the board.
+    package func reset() {
+        for link in 0..<linkCount {
+            for field in [0, 16, 17, 18] {
+                unsafe word(link: link, field: field).pointee.store(0, ordering: .releasing)
+            }
+        }
+    }
+
     /// Bytes booked on `link` since the origin.
     @inline(__always)
     func bookedByteCount(link: Int) -> UInt64 {

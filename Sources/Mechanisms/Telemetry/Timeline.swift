@@ -2,7 +2,7 @@ package import Quantities
 
 /// What a run did in emulated time: one event per operation and transfer, and the chain of
 /// operations that decided the total.
-package struct Timeline: Sendable {
+package struct Timeline: Equatable, Sendable {
     package private(set) var events: [TimelineEvent] = []
     /// Gapless from the start: each segment begins where the one before ended.
     package private(set) var criticalPath: [PathSegment] = []
@@ -29,14 +29,18 @@ package struct TimelineEvent: Equatable, Sendable {
         case kernel
         /// One request on a DIMM.
         case request
+        /// A message in a ring: while the slowest link on its way carries it.
+        case message
         /// A transfer's occupancy of one link.
         case transfer
     }
 
     package let kind: Kind
     package let name: String
-    /// `GPU`, `DIMM 3`, or a link's name.
+    /// `GPU`, `DIMM 3`, `ring to DIMM 3`, or a link's name.
     package let unit: String
+    /// When it could have begun; what lies before the start is queueing.
+    package let ready: EmulatedTime
     package let start: EmulatedTime
     package let end: EmulatedTime
     /// Generated token, from 0; -1 in the prefill.
@@ -49,17 +53,19 @@ package struct TimelineEvent: Equatable, Sendable {
     package let bound: String
     /// What the bound's rate comes to, such as "51.2 GB/s".
     package let rate: String
-    /// Links a transfer to the request it feeds or answers; 0 for none.
+    /// Ties a request's message, the request and the answer's message together; 0 for none.
     package let flow: UInt64
 
     package init(
-        kind: Kind, name: String, unit: String, start: EmulatedTime, end: EmulatedTime,
-        token: Int, layer: Int, byteCount: UInt64, macCount: UInt64, bound: String,
+        kind: Kind, name: String, unit: String, ready: EmulatedTime? = nil,
+        start: EmulatedTime, end: EmulatedTime, token: Int, layer: Int, byteCount: UInt64,
+        macCount: UInt64, bound: String,
         rate: String, flow: UInt64
     ) {
         self.kind = kind
         self.name = name
         self.unit = unit
+        self.ready = ready ?? start
         self.start = start
         self.end = end
         self.token = token

@@ -2,8 +2,8 @@ import Foundation
 import Quantities
 import Telemetry
 
-/// A timeline as Chrome Trace Event JSON: one track per unit and link, flow arrows from a request's
-/// transfer to the DIMM and back, counters of link load and of transfers under way.
+/// A timeline as Chrome Trace Event JSON: one track per unit, ring and link, flow arrows from a
+/// request's message to the DIMM and on to its answer, counters of link load and queue depth.
 ///
 /// Timestamps are emulated microseconds with picosecond fractions. Source: the Trace Event Format
 /// document; Perfetto and chrome://tracing read it.
@@ -13,9 +13,9 @@ struct ChromeTrace {
 
     init(_ timeline: Timeline) {
         self.timeline = timeline
-        // GPU first, then DIMMs, then links, each in order of appearance.
+        // GPU first, then DIMMs, then rings, then links, each in order of appearance.
         var names: [String] = []
-        for kind in [TimelineEvent.Kind.kernel, .request, .transfer] {
+        for kind in [TimelineEvent.Kind.kernel, .request, .message, .transfer] {
             let found = Set(timeline.events.filter { $0.kind == kind }.map(\.unit))
             names += found.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
         }
@@ -55,11 +55,12 @@ struct ChromeTrace {
             + #""layer":\#(event.layer),"bytes":\#(event.byteCount),"macs":\#(event.macCount),"#
             + #""bound":"\#(event.bound)","rate":"\#(event.rate)"}}"#
         guard event.flow > 0 else { return [span] }
-        // The arrow starts at the request's transfer, touches the DIMM, ends at the reply's.
+        // The arrow starts at the request's message, touches the DIMM, ends at the answer's.
         let phase: String
         switch event.kind {
         case .request: phase = "t"
-        case .transfer, .kernel: phase = event.name.contains(" to ") ? "s" : "f"
+        case .message: phase = event.unit.hasPrefix("ring to ") ? "s" : "f"
+        case .transfer, .kernel: return [span]
         }
         let flow =
             #"{"ph":"\#(phase)","bp":"e","pid":1,"tid":\#(track),"name":"activation","#
@@ -67,7 +68,8 @@ struct ChromeTrace {
         return [span, flow]
     }
 
-    /// How many transfers a link has under way, and its load in GB/s, where they change.
+    /// A link's load in GB/s and how many transfers it has under way or waiting, where they
+    /// change.
     private func counters(of name: String, track: Int) -> [String] {
         let transfers = timeline.events.filter { $0.kind == .transfer && $0.unit == name }
         guard !transfers.isEmpty else { return [] }
@@ -83,7 +85,7 @@ struct ChromeTrace {
     private func depth(of name: String, _ transfers: [TimelineEvent]) -> [String] {
         var changes: [(EmulatedTime, Int)] = []
         for transfer in transfers {
-            changes.append((transfer.start, 1))
+            changes.append((transfer.ready, 1))
             changes.append((transfer.end, -1))
         }
         changes.sort { ($0.0, $0.1) < ($1.0, $1.1) }

@@ -20,7 +20,9 @@ struct Explanation {
     }
 
     func text() -> String {
-        let rows = timeline.events.filter { $0.token == token && $0.layer == layer }
+        // A ring's message repeats what the link says that carries it.
+        let rows = timeline.events
+            .filter { $0.token == token && $0.layer == layer && $0.kind != .message }
             .sorted { ($0.start, $0.end) < ($1.start, $1.end) }
         var lines = ["", title]
         lines.append(

@@ -1,7 +1,9 @@
+import HardwareModel
 import Messages
 import Pacing
 import Quantities
 import Supervision
+import Topology
 
 /// The wall instant at which a paced run's emulated time begins, and its clock.
 struct PacedStart {
@@ -10,12 +12,20 @@ struct PacedStart {
     private let origin: WallInstant
 
     /// Begins a little later, so that every role has heard of it.
-    private static let leadNanoseconds: UInt64 = 20_000_000
+    private static let headStartNanoseconds: UInt64 = 20_000_000
+    /// The coordinator prepares messages this much ahead: some hand-overs between processes.
+    private static let lead = Duration.microseconds(300)
 
-    init(dilation: Dilation) {
+    /// - Parameter pacing: this process's view of the caps that the workers share; forgets what
+    ///   was booked before, so no worker may be at work.
+    init(dilation: Dilation, topology: Topology, pacing: WallPacing) {
         self.dilation = dilation
-        origin = WallInstant.now.advanced(byNanoseconds: Self.leadNanoseconds)
-        clock = PacedClock(origin: origin, dilation: dilation, sparesCores: false) {
+        pacing.board?.reset()
+        origin = WallInstant.now.advanced(byNanoseconds: Self.headStartNanoseconds)
+        let rates = LinkPlan(topology).links.map {
+            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
+        }
+        clock = pacing.clock(origin: origin, dilation: dilation, rates: rates, lead: Self.lead) {
             () throws(PacingError) in
             if let signal = StopSignals.pending { throw .waitEnded(reason: "signal \(signal)") }
         }
@@ -29,33 +39,6 @@ struct PacedStart {
 
     /// Wall time since the beginning.
     func elapsed() -> Duration { WallInstant.now - origin }
-}
-
-/// Waits for nothing and notes how long each step took on this machine, for choosing a dilation.
-final class SamplingClock: RunClock {
-    /// Tokens of a rehearsal: some hundred steps of each kind.
-    static let rehearsalTokenCount = 12
-
-    private var last: (time: EmulatedTime, wall: WallInstant)?
-    private var steps: [StepSample] = []
-
-    var kind: ClockKind { .virtual }
-    var overruns: OverrunCount { OverrunCount() }
-    var samples: RoleSamples { RoleSamples(role: "coordinator", steps: steps) }
-
-    func waitUntil(_ time: EmulatedTime) throws(PacingError) {
-        let now = WallInstant.now
-        if let last, time > last.time {
-            steps.append(
-                StepSample(
-                    emulated: time - last.time,
-                    wallNanoseconds: now.nanoseconds - last.wall.nanoseconds))
-        }
-        last = (time, now)
-    }
-
-    /// Forgets what was measured: warm-up.
-    func discard() { steps = [] }
 }
 
 /// What a paced run measured of itself.

@@ -61,7 +61,8 @@ struct RunSession {
         try plan.check()
         if request.isReference { return try runReference() }
         let fleet = try WorkerFleet.start(
-            topology: topology, model: loaded, plan: plan, logger: logger)
+            topology: topology, model: loaded, plan: plan, isPaced: request.clock == .paced,
+            logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan)
             return result
@@ -99,7 +100,7 @@ struct RunSession {
         if let loss = fleet.loss { throw loss }
         try fleet.checkPlacement(loadedFacts)
         try coordinator.adopt(prefill: prefill)
-        let pacing = try startPacing(&coordinator, prefill: prefill)
+        let pacing = try startPacing(&coordinator, prefill: prefill, fleet: fleet)
         let decodeStart = clock.now
         try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
         var generation = Generation(request: request, tokenizer: loaded.tokenizer, output: output)
@@ -140,105 +141,24 @@ struct RunSession {
 
     /// In a paced run, finds the dilation and starts the clock that all roles wait on.
     private func startPacing(
-        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
+        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer,
+        fleet: WorkerFleet
     ) throws -> PacedStart? {
         guard request.clock == .paced else { return nil }
         let dilation: Dilation
         switch request.dilation {
         case .fixed(let chosen): dilation = chosen
-        case .automatic: dilation = try rehearse(&coordinator, prefill: prefill)
+        case .automatic:
+            let rehearsal = Rehearsal(
+                topology: topology, pacing: fleet.pacing, promptTokens: promptTokens,
+                overrunLimit: request.overrunLimit, logger: logger)
+            dilation = try rehearsal.leastDilation(&coordinator, prefill: prefill)
         }
         logger.info("paced", metadata: ["dilation": "\(dilation)"])
         coordinator.startOver(time: freshTime())
-        let start = PacedStart(dilation: dilation)
+        let start = PacedStart(dilation: dilation, topology: topology, pacing: fleet.pacing)
         try coordinator.startClock(start.setting, clock: start.clock)
         return start
-    }
-
-    /// Finds the smallest dilation at which this machine keeps up with the topology.
-    ///
-    /// Some tokens without waiting give a lower bound: what the work alone takes. Then tokens are
-    /// paced, since waking up for a deadline costs time too, with more dilation until the share of
-    /// missed deadlines is well below the limit, and less again while it stays there.
-    private func rehearse(
-        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
-    ) throws -> Dilation {
-        let bound = try unpacedBound(&coordinator, prefill: prefill)
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.rehearsalLimit
-        var tooSmall: Dilation?
-        var dilation = bound
-        while try pacedShare(&coordinator, prefill: prefill, at: dilation) > safeShare {
-            tooSmall = dilation
-            guard clock.now < deadline else {
-                throw Failure(
-                    .machineLacks,
-                    "no dilation up to \(dilation) keeps the deadlines: this machine is too busy; "
-                        + "give one with --dilation N")
-            }
-            dilation = Dilation(thousandths: dilation.thousandths * 3 / 2)
-        }
-        for _ in 0..<Self.refinementCount {
-            guard let lower = tooSmall else { break }
-            let middle = Dilation(
-                thousandths: (lower.thousandths + dilation.thousandths) / 2)
-            if try pacedShare(&coordinator, prefill: prefill, at: middle) > safeShare {
-                tooSmall = middle
-            } else {
-                dilation = middle
-            }
-        }
-        return dilation
-    }
-
-    private static let refinementCount = 2
-    /// More than this, and the answer is that the machine cannot do it.
-    private static let rehearsalLimit = Duration.seconds(30)
-
-    /// A rehearsal is short, so it has to stay well below the limit.
-    private var safeShare: Double { request.overrunLimit / 4 }
-
-    private func unpacedBound(
-        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
-    ) throws -> Dilation {
-        let sampler = SamplingClock()
-        let unpaced = ClockSetting(originNanoseconds: 0, dilationThousandths: 0)
-        try coordinator.startClock(unpaced, clock: sampler)
-        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
-        for step in 0...SamplingClock.rehearsalTokenCount {
-            try rehearseToken(&coordinator)
-            if step == 0 { sampler.discard() }
-        }
-        do {
-            return try DilationSearch().choose([sampler.samples]).dilation
-        } catch {
-            throw Failure(.machineLacks, "cannot choose a dilation: \(error)")
-        }
-    }
-
-    /// The share of deadlines that all roles together miss at a dilation.
-    private func pacedShare(
-        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer,
-        at dilation: Dilation
-    ) throws -> Double {
-        coordinator.startOver(time: freshTime())
-        let start = PacedStart(dilation: dilation)
-        try coordinator.startClock(start.setting, clock: start.clock)
-        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
-        for _ in 0..<SamplingClock.rehearsalTokenCount { try rehearseToken(&coordinator) }
-        let (count, missed) = coordinator.deadlines
-        logger.info(
-            "rehearsed",
-            metadata: [
-                "dilation": "\(dilation)", "deadlines": "\(count)", "missed": "\(missed)",
-            ])
-        return Double(missed) / Double(max(1, count))
-    }
-
-    /// Always at the prompt's last position, whose keys and values are delivered again.
-    private func rehearseToken(_ coordinator: inout Coordinator) throws {
-        try Interruption.check()
-        _ = try coordinator.decode(promptTokens[0], at: promptTokens.count - 1)
     }
 
     private func runPrefill(

@@ -5,6 +5,7 @@ import MappedMemory
 import Messages
 import ModelFile
 import NUMABinding
+import Pacing
 import RingTransport
 import Supervision
 import SystemPackage
@@ -35,12 +36,15 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "Looks at the ring, yielding the core between them, before sleeping.")
     var yieldCount: Int
 
+    @Option(help: "How many links' caps a paced run shares; only in a paced run.")
+    var links: Int?
+
     @Option(help: "What messages call the model file.")
     var modelName: String
 
     func validate() throws {
         guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
-        guard spinIterations >= 0, yieldCount >= 0, dimm >= 0 else {
+        guard spinIterations >= 0, yieldCount >= 0, dimm >= 0, links ?? 1 >= 1 else {
             throw ValidationError("counts cannot be negative")
         }
     }
@@ -75,7 +79,9 @@ struct WorkerCommand: ParsableCommand {
         do {
             let segment = try RingSegment.adopt(
                 FileDescriptor(rawValue: WorkerFleet.linkDescriptor), session: session)
-            let policy = WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount)
+            let policy =
+                links == nil
+                ? WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount) : .patient
             return try RingLink.workerEnd(segment, waitPolicy: policy) { () throws(LinkError) in }
         } catch {
             throw Failure(.workerLost, "DIMM \(dimm): cannot attach the ring: \(error)")
@@ -87,8 +93,13 @@ struct WorkerCommand: ParsableCommand {
         let binding = try WorkerBinding.bind(toNodes: nodeList)
         let file = try ModelFile.adopt(
             FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: modelName)
+        let caps = try links.map {
+            try SharedCaps.adopt(
+                FileDescriptor(rawValue: WorkerFleet.capsDescriptor), linkCount: $0)
+        }
         var worker = try DIMMWorker.attach(
-            to: link, model: LlamaModel(file), probe: binding)
+            to: link, model: LlamaModel(file), probe: binding,
+            pacing: WallPacing(board: caps?.board, sparesCores: false))
         try worker.serve()
     }
 

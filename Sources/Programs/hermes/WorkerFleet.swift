@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Messages
 import NUMABinding
+import Pacing
 import RingTransport
 import Supervision
 import SystemPackage
@@ -14,15 +15,19 @@ final class WorkerFleet {
     /// Numbers of the inherited descriptors in a worker.
     static let linkDescriptor: Int32 = 3
     static let modelDescriptor: Int32 = 4
+    static let capsDescriptor: Int32 = 5
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
     /// The nodes that each DIMM's worker is bound to, as this machine has them.
     let nodes: [[Int]]
+    /// The caps that a paced run's processes share; `nil` for the other clocks.
+    private let caps: SharedCaps?
     private let logger: Logger
 
-    private init(nodes: [[Int]], logger: Logger) {
+    private init(nodes: [[Int]], caps: SharedCaps?, logger: Logger) {
         self.nodes = nodes
+        self.caps = caps
         self.logger = logger
     }
 
@@ -30,7 +35,7 @@ final class WorkerFleet {
 
     /// Starts one worker per DIMM; they wait for their configuration.
     static func start(
-        topology: Topology, model: LoadedModel, plan: ResourcePlan, logger: Logger
+        topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool, logger: Logger
     ) throws -> WorkerFleet {
         try checkNodes(of: topology)
         let machine = NUMAMachine.current
@@ -42,11 +47,15 @@ final class WorkerFleet {
                 throw Failure(.badInput, "dimms[\(dimm.index)]: node set: \(error)")
             }
         }
-        let fleet = WorkerFleet(nodes: nodes, logger: logger)
+        let fleet = WorkerFleet(
+            nodes: nodes, caps: isPaced ? try SharedCaps.create(for: topology) : nil,
+            logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
-        let policy = WaitPolicy.suiting(
-            threadCount: 1 + topology.dimms.count, processorCount: cores)
+        let policy =
+            isPaced
+            ? .patient
+            : WaitPolicy.suiting(threadCount: 1 + topology.dimms.count, processorCount: cores)
         do {
             for dimm in topology.dimms.indices {
                 try Interruption.check()
@@ -79,18 +88,20 @@ final class WorkerFleet {
         let segment = try RingSegment.create(
             capacityPerDirection: ringCapacity, session: session)
         let nodeList = nodes[dimm].map { String($0) }.joined(separator: ",")
-        let arguments = [
-            "worker", "--coordinator", "\(getpid())", "--session", session.description,
-            "--dimm", "\(dimm)", "--nodes", nodeList,
-            "--spin-iterations", "\(waitPolicy.spinIterations)",
-            "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
+        let arguments =
+            [
+                "worker", "--coordinator", "\(getpid())", "--session", session.description,
+                "--dimm", "\(dimm)", "--nodes", nodeList,
+                "--spin-iterations", "\(waitPolicy.spinIterations)",
+                "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
+            ] + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
+        var inherited = [
+            (descriptor: segment.descriptor, as: Self.linkDescriptor),
+            (descriptor: model.descriptor, as: Self.modelDescriptor),
         ]
+        if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
         let worker = try WorkerProcess.start(
-            executable: executable, arguments: arguments,
-            inheriting: [
-                (segment.descriptor, as: Self.linkDescriptor),
-                (model.descriptor, as: Self.modelDescriptor),
-            ])
+            executable: executable, arguments: arguments, inheriting: inherited)
         workers.append(worker)
         logger.info(
             "started worker",
@@ -102,6 +113,9 @@ final class WorkerFleet {
         }
         links.append(link)
     }
+
+    /// What this process has for a paced run; cores are offered, never taken for granted.
+    var pacing: WallPacing { WallPacing(board: caps?.board, sparesCores: false) }
 
     // MARK: End
 

@@ -17,17 +17,19 @@ package import Transformer
 package struct Coordinator: ~Copyable {
     package let model: LlamaModel
     package let options: CoordinatorOptions
-    private let exchange: WorkerExchange
+    let exchange: WorkerExchange
     private let heads: HeadMap
     private var gpu: GPURole?
     private var cold: ColdSets?
-    private var buffers: TokenBuffers
+    var buffers: TokenBuffers
     /// `nil` in a native run, which has no emulated time.
-    package private(set) var time: Timekeeper?
-    private var clock: any RunClock = UnpacedClock(.native)
+    package internal(set) var time: Timekeeper?
+    var clock: any RunClock = UnpacedClock(.native)
+    /// Before which wall instant the current step's replies are not all delivered.
+    var delivery: WallInstant?
     private var hot: NeuronAssignment?
     private var tokenCount = 0
-    private var workerDeadlines: [(count: UInt64, missed: UInt64)]
+    var workerDeadlines: [(count: UInt64, missed: UInt64)]
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
@@ -137,18 +139,6 @@ package struct Coordinator: ~Copyable {
         }
     }
 
-    /// In a paced run, returns when the wall clock has reached the coordinator's time.
-    private func pace() throws(CoordinatorError) {
-        guard let time else { return }
-        do {
-            try clock.waitUntil(time.now)
-        } catch .waitEnded {
-            throw .interrupted
-        } catch {
-            throw .time("\(error)")
-        }
-    }
-
     // MARK: Prefill
 
     /// Chooses the hot neurons by the prefill's activity and copies them to the GPU role.
@@ -173,8 +163,13 @@ package struct Coordinator: ~Copyable {
         prefill: borrowing ReferenceTransformer, tokenCount: Int
     ) throws(CoordinatorError) {
         let shape = model.shape
+        clock.beginWork()
         try time?.runPrefill(model: model, tokenCount: tokenCount, dimmCount: exchange.count)
-        try pace()
+        if let time {
+            try pacing { () throws(PacingError) in
+                try finishWork(at: time.now, lasting: time.prefillDuration)
+            }
+        }
         for layer in 0..<shape.layerCount {
             for head in 0..<shape.keyValueHeadCount {
                 try sendRows(of: prefill.cache, layer: layer, head: head, count: tokenCount)
@@ -198,14 +193,16 @@ package struct Coordinator: ~Copyable {
             var header = MessageHeader(
                 .storeKeysAndValues, layer: layer, position: first, count: rowCount,
                 auxiliary: head, step: exchange.nextStep())
-            if let time {
-                let booking = try self.time?.transfer(
-                    "keys and values", 8 * rowCount * rowFloats, dimm: dimm, readyAt: time.now)
-                header.time = booking?.arrival.sinceStart.picoseconds ?? 0
+            let byteCount = 8 * rowCount * rowFloats
+            if let now = time?.now,
+                let booking = try time?.transfer(
+                    "keys and values", byteCount, dimm: dimm, readyAt: now)
+            {
+                header = try stamped(
+                    header, byteCount: byteCount, to: dimm, readyAt: now,
+                    arrival: booking.arrival)
             }
-            try exchange.send(
-                header, to: dimm, payloadByteCount: 8 * rowCount * rowFloats
-            ) { message in
+            try exchange.send(header, to: dimm, payloadByteCount: byteCount) { message in
                 let base = MessageHeader.byteCount
                 message.store(keys.span.extracting(extent), at: base)
                 message.store(
@@ -238,12 +235,13 @@ package struct Coordinator: ~Copyable {
             try feedForward(layer: layer, position: position)
         }
         let logits = model.logits(of: buffers.state.span, threadCount: options.threadCount)
-        time?.beginStep("output head", layer: -1)
+        beginStep("output head", layer: -1)
         try time?.runKernel(
             "output head", byteCount: model.weights.output.byteCount,
             macCount: model.weights.output.elementCount, synchronises: false)
-        try time?.endStep()
-        try pace()
+        try endStep()
+        // The token is seen outside.
+        try pacing { () throws(PacingError) in try clock.catchUp() }
         ledger.endToken(busy: time?.busyOfToken)
         tokenCount += 1
         return logits
@@ -253,7 +251,7 @@ package struct Coordinator: ~Copyable {
         guard let cold, let hot else { preconditionFailure("decode before adopt") }
         let width = model.shape.qkvWidth
         let hotCount = hot.qkv[layer].count
-        time?.beginStep("QKV", layer: layer)
+        beginStep("QKV", layer: layer)
         let header = MessageHeader(
             .projectQKV, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: cold.qkv[layer])
@@ -270,9 +268,8 @@ package struct Coordinator: ~Copyable {
                 toDIMM: dimm)
             try note(answer, from: dimm)
         }
-        try time?.endStep()
+        try endStep()
         try mergeTime("merge QKV", width: width, layer: layer)
-        try pace()
         buffers.finishQKV()
     }
 
@@ -280,7 +277,7 @@ package struct Coordinator: ~Copyable {
         guard let cold, let hot else { preconditionFailure("decode before adopt") }
         let hidden = model.shape.hiddenSize
         let hotCount = hot.feedForward[layer].count
-        time?.beginStep("MLP", layer: layer)
+        beginStep("MLP", layer: layer)
         let header = MessageHeader(
             .feedForward, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: cold.feedForward[layer])
@@ -301,47 +298,10 @@ package struct Coordinator: ~Copyable {
                 toDIMM: dimm)
             try note(answer, from: dimm)
         }
-        try time?.endStep()
+        try endStep()
         try mergeTime("merge MLP", width: hidden, layer: layer)
-        try pace()
         buffers.finishFeedForward()
         if let rule = options.rule { buffers.addShift(rule, layer: layer) }
-    }
-
-    // MARK: Time
-
-    private mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
-        workerDeadlines[dimm] = (
-            answer.report.deadlineCount,
-            min(answer.report.missedDeadlineCount, answer.report.deadlineCount)
-        )
-        try time?.receive(
-            from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
-            report: answer.report)
-    }
-
-    /// Adding the units' shares: the GPU reads each and writes the sum.
-    private mutating func mergeTime(
-        _ name: String, width: Int, layer: Int
-    ) throws(CoordinatorError) {
-        let unitCount = exchange.count + 1
-        let size = PartialSum.elementByteCount(isWide: buffers.sum.isWide)
-        time?.beginStep(name, layer: layer)
-        try time?.runKernel(
-            name, byteCount: (unitCount + 1) * width * size, macCount: unitCount * width,
-            synchronises: false)
-        try time?.endStep()
-    }
-
-    private mutating func projectionTime(
-        _ tensor: Tensor, layer: Int
-    ) throws(CoordinatorError) {
-        time?.beginStep("projection", layer: layer)
-        try time?.runKernel(
-            "projection", byteCount: tensor.byteCount, macCount: tensor.elementCount,
-            synchronises: true)
-        try time?.endStep()
-        try pace()
     }
 
     private mutating func sendInput(
@@ -351,13 +311,8 @@ package struct Coordinator: ~Copyable {
         for dimm in exchange.indices {
             let set = sets[dimm]
             let byteCount = set.byteCount + 4 * input.count
-            var header = request
-            header.time =
-                try time?.send(byteCount: byteCount, to: dimm)
-                .sinceStart.picoseconds ?? 0
-            try exchange.send(
-                header, to: dimm, payloadByteCount: byteCount
-            ) { message in
+            let header = try sending(request, byteCount: byteCount, to: dimm)
+            try exchange.send(header, to: dimm, payloadByteCount: byteCount) { message in
                 message.store(set.words.span, at: MessageHeader.byteCount)
                 message.store(input.span, at: MessageHeader.byteCount + set.byteCount)
             }
@@ -367,17 +322,16 @@ package struct Coordinator: ~Copyable {
     private mutating func attend(layer: Int, position: Int) throws(CoordinatorError) {
         let shape = model.shape
         let step = exchange.nextStep()
-        time?.beginStep("attention", layer: layer)
+        beginStep("attention", layer: layer)
         let vectorCount = shape.groupWidth + 2 * shape.headSize
         for dimm in exchange.indices {
             let owned = heads.heads(layer: layer, dimm: dimm)
             if owned.isEmpty { continue }
-            var header = MessageHeader(
-                .attend, layer: layer, position: position, count: owned.count, step: step)
             let byteCount = 4 * owned.count * vectorCount
-            header.time =
-                try time?.send(byteCount: byteCount, to: dimm)
-                .sinceStart.picoseconds ?? 0
+            let header = try sending(
+                MessageHeader(
+                    .attend, layer: layer, position: position, count: owned.count, step: step),
+                byteCount: byteCount, to: dimm)
             let buffers = buffers
             try exchange.send(header, to: dimm, payloadByteCount: byteCount) {
                 buffers.writeHeads(owned, shape: shape, into: &$0)
@@ -397,7 +351,6 @@ package struct Coordinator: ~Copyable {
                 toDIMM: dimm)
             try note(answer, from: dimm)
         }
-        try time?.endStep()
-        try pace()
+        try endStep()
     }
 }

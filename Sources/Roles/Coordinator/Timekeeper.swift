@@ -35,6 +35,14 @@ package struct Timekeeper {
         var replies: [Reply] = []
     }
 
+    /// What a step's end waited for.
+    enum StepEnd {
+        /// The last reply, which came later than the GPU was done.
+        case reply(arrival: EmulatedTime)
+        /// The GPU, which worked this long since the step began.
+        case kernels(end: EmulatedTime, duration: EmulatedDuration)
+    }
+
     private struct Reply {
         let dimm: Int
         let ready: EmulatedTime
@@ -139,7 +147,8 @@ package struct Timekeeper {
     // MARK: Advance
 
     /// Books the replies and moves ``now`` to when GPU and all DIMMs are done.
-    mutating func endStep() throws(CoordinatorError) {
+    @discardableResult
+    mutating func endStep() throws(CoordinatorError) -> StepEnd {
         var latest: (reply: Reply, booking: PathBooking)?
         let order = step.replies.sorted { ($0.ready, $0.dimm) < ($1.ready, $1.dimm) }
         for reply in order {
@@ -154,17 +163,21 @@ package struct Timekeeper {
             }
         }
         let gpuEnd = step.gpuEnd ?? now
+        let end: StepEnd
         if let latest, latest.booking.arrival > gpuEnd {
             extendPath(reply: latest.reply, booking: latest.booking)
+            end = .reply(arrival: latest.booking.arrival)
             now = latest.booking.arrival
         } else {
             for segment in step.gpuSegments { extendPath(segment.name, "GPU", segment.duration) }
+            end = .kernels(end: gpuEnd, duration: gpuEnd - now)
             now = gpuEnd
         }
         step.replies = []
         step.requests = [:]
         step.gpuSegments = []
         step.gpuEnd = nil
+        return end
     }
 
     /// Moves ``now`` forward to `time`; what happened until then is one segment of the path.
@@ -182,11 +195,20 @@ package struct Timekeeper {
         let booking = try machine.transfer(byteCount, dimm: dimm, readyAt: readyAt) {
             if records { bookings.append(($0, $1)) }
         }
+        guard records else { return booking }
+        let direction = name.contains(" from ") ? "from" : "to"
+        timeline.add(
+            TimelineEvent(
+                kind: .message, name: name, unit: "ring \(direction) DIMM \(dimm)",
+                ready: readyAt, start: booking.booking.start, end: booking.booking.end,
+                token: token, layer: layer, byteCount: UInt64(byteCount), macCount: 0,
+                bound: "link", rate: machine.linkNames[booking.bottleneck], flow: flow))
         for (link, booking) in bookings {
             timeline.add(
                 TimelineEvent(
                     kind: .transfer, name: name, unit: machine.linkNames[link],
-                    start: booking.start, end: booking.end, token: token, layer: layer,
+                    ready: readyAt, start: booking.start, end: booking.end, token: token,
+                    layer: layer,
                     byteCount: UInt64(byteCount), macCount: 0, bound: "link",
                     rate: "\(machine.links[link].bandwidth)", flow: flow))
         }

@@ -1,5 +1,6 @@
 import Messages
 import NeuronShards
+import Pacing
 import PackedSets
 
 /// Requests to the workers and their checked answers: the coordinator's side of the wire.
@@ -179,12 +180,15 @@ struct Answer {
     let activeCount: Int
     /// When the reply was ready at the DIMM, picoseconds.
     let ready: UInt64
+    /// Before which wall instant a paced run's links have not delivered it.
+    let delivery: WallInstant
     let report: WorkReport
     let payloadByteCount: Int
 
     init(_ header: MessageHeader, _ message: RawSpan) throws(LinkError) {
         activeCount = header.auxiliary
         ready = header.time
+        delivery = WallInstant(nanoseconds: header.delivery)
         report = try WorkReport(decoding: message)
         payloadByteCount = message.byteCount - Self.payloadOffset
     }

@@ -5,7 +5,7 @@ package import Messages
 import ModelFile
 import NeuronPlacement
 package import NeuronShards
-import Pacing
+package import Pacing
 import PackedSets
 import Quantities
 import Topology
@@ -26,13 +26,18 @@ package struct DIMMWorker: ~Copyable {
     private var step: StepBuffers
     /// `nil` in a native run, which has no emulated time.
     private var timer: DIMMTimer?
+    private let pacing: WallPacing
+    /// The topology's links, and which of them lead to this DIMM; none without emulated time.
+    private let links: (rates: [LinkRate], path: [Int])
     private var clock: any RunClock = UnpacedClock(.native)
 
     /// Waits for the configuration, loads the shard and reports ready.
     ///
     /// Throws ``LinkError`` from the link or ``WorkerError`` when memory or the model fail.
+    ///
+    /// - Parameter pacing: what this process has for a paced run.
     package static func attach(
-        to link: any MessageLink, model: LlamaModel, probe: any FactProbe
+        to link: any MessageLink, model: LlamaModel, probe: any FactProbe, pacing: WallPacing
     ) throws -> DIMMWorker {
         let configuration = try receiveConfiguration(link)
         guard configuration.layerCount == model.shape.layerCount else {
@@ -50,9 +55,12 @@ package struct DIMMWorker: ~Copyable {
                 dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
             from: model.file, weights: model.weights, purpose: "the weight shard")
         let heads = try HeadStore(configuration: configuration, model: model)
+        let topology = try topology(configuration)
         var worker = DIMMWorker(
             link: link, model: model, probe: probe, shard: shard, heads: heads,
-            configuration: configuration, timer: try timer(configuration, model: model))
+            configuration: configuration, topology: topology,
+            timer: try topology.map { try timer($0, configuration, model: model) },
+            pacing: pacing)
         if configuration.isSparse {
             for _ in 0..<model.shape.layerCount { try worker.receiveRule() }
         }
@@ -60,23 +68,32 @@ package struct DIMMWorker: ~Copyable {
         return worker
     }
 
-    /// The model of this DIMM, from the topology that the coordinator sent.
-    private static func timer(
-        _ configuration: WorkerConfiguration, model: LlamaModel
-    ) throws(LinkError) -> DIMMTimer? {
+    /// The topology that the coordinator sent; `nil` in a native run.
+    private static func topology(
+        _ configuration: WorkerConfiguration
+    ) throws(LinkError) -> Topology? {
         guard configuration.isTimed else { return nil }
+        let topology: Topology
         do {
-            let topology = try Topology.parse(
+            topology = try Topology.parse(
                 configuration.topologyText, fileName: "the coordinator's topology")
-            guard configuration.dimmIndex < topology.dimms.count else {
-                throw LinkError.peerCorrupt(
-                    "the topology has no DIMM \(configuration.dimmIndex)")
-            }
+        } catch {
+            throw .peerCorrupt("\(error)")
+        }
+        guard configuration.dimmIndex < topology.dimms.count else {
+            throw .peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
+        }
+        return topology
+    }
+
+    /// The model of this DIMM.
+    private static func timer(
+        _ topology: Topology, _ configuration: WorkerConfiguration, model: LlamaModel
+    ) throws(LinkError) -> DIMMTimer {
+        do {
             return try DIMMTimer(
                 dimm: topology.dimms[configuration.dimmIndex], model: model,
                 isSparse: configuration.isSparse)
-        } catch let error as LinkError {
-            throw error
         } catch {
             throw .peerCorrupt("\(error)")
         }
@@ -85,7 +102,8 @@ package struct DIMMWorker: ~Copyable {
     private init(
         link: any MessageLink, model: LlamaModel, probe: any FactProbe,
         shard: consuming NeuronShard, heads: consuming HeadStore,
-        configuration: WorkerConfiguration, timer: DIMMTimer?
+        configuration: WorkerConfiguration, topology: Topology?, timer: DIMMTimer?,
+        pacing: WallPacing
     ) {
         self.link = link
         self.model = model
@@ -95,6 +113,12 @@ package struct DIMMWorker: ~Copyable {
         rules = Array(repeating: nil, count: model.shape.layerCount)
         step = StepBuffers(model: model, configuration: configuration)
         self.timer = timer
+        self.pacing = pacing
+        let plan = topology.map { LinkPlan($0) }
+        links = (
+            (plan?.links ?? []).map { LinkRate(bandwidth: $0.bandwidth, latency: $0.latency) },
+            plan?.paths[configuration.dimmIndex] ?? []
+        )
     }
 
     private static func receiveConfiguration(
@@ -133,14 +157,19 @@ package struct DIMMWorker: ~Copyable {
         guard header.layer < model.shape.layerCount else {
             throw .peerCorrupt("layer \(header.layer) of \(model.shape.layerCount)")
         }
-        try wait(until: header.instant)
+        try paced { () throws(PacingError) in
+            try clock.receive(
+                arrival: header.instant,
+                delivery: WallInstant(nanoseconds: header.delivery))
+        }
+        clock.beginWork()
         switch header.kind {
         case .storeKeysAndValues:
             try heads.store(message, header: header)
             timer?.receive(at: header.instant)
             return .nothing
         case .startClock:
-            startClock(try ClockSetting(decoding: message))
+            try startClock(try ClockSetting(decoding: message))
             return .nothing
         case .projectQKV:
             return try projectQKV(message, header: header)
@@ -210,13 +239,40 @@ package struct DIMMWorker: ~Copyable {
         return header
     }
 
-    /// In a paced run, returns when the wall clock has reached `time`.
-    private func wait(until time: EmulatedTime) throws(LinkError) {
+    private func paced<Value>(
+        _ body: () throws(PacingError) -> Value
+    ) throws(LinkError) -> Value {
         do {
-            try clock.waitUntil(time)
+            return try body()
         } catch {
             throw .system("paced clock: \(error)")
         }
+    }
+
+    /// The header of a computed reply with when its links deliver it, and when the DIMM's work on
+    /// it is over; the coordinator's clock holds it until then.
+    private func departing(
+        _ reply: MessageHeader, payloadByteCount: Int, _ report: WorkReport
+    ) throws(LinkError) -> (header: MessageHeader, workEnd: WallInstant?) {
+        guard timer != nil else { return (reply, nil) }
+        var header = reply
+        let (workEnd, delivery) = try paced { () throws(PacingError) in
+            let workEnd = try clock.finishWork(
+                at: reply.instant,
+                lasting: EmulatedDuration(picoseconds: report.busyPicoseconds))
+            let delivery = try clock.depart(
+                ByteCount(UInt64(payloadByteCount)), over: links.path, readyAt: reply.instant,
+                workEnd: workEnd)
+            return (workEnd, delivery)
+        }
+        header.delivery = delivery?.nanoseconds ?? 0
+        return (header, workEnd)
+    }
+
+    /// Nothing can come before the DIMM's work is over.
+    private func rest(until workEnd: WallInstant?) throws(LinkError) {
+        guard let workEnd else { return }
+        try paced { () throws(PacingError) in try clock.rest(until: workEnd) }
     }
 
     /// The report with how the worker kept its deadlines so far.
@@ -227,15 +283,27 @@ package struct DIMMWorker: ~Copyable {
         return report
     }
 
-    private mutating func startClock(_ setting: ClockSetting) {
+    /// An origin further ahead cannot be meant: the coordinator would wait as long.
+    private static let latestOriginNanoseconds: UInt64 = 60_000_000_000
+
+    private mutating func startClock(_ setting: ClockSetting) throws(LinkError) {
         timer?.startOver()
-        guard (1...Dilation.maximum.thousandths).contains(setting.dilationThousandths) else {
+        guard setting.dilationThousandths > 0 else {
+            clock = UnpacedClock(.virtual)
             return
         }
-        let dilation = Dilation(thousandths: setting.dilationThousandths)
-        clock = PacedClock(
-            origin: WallInstant(nanoseconds: setting.originNanoseconds), dilation: dilation,
-            sparesCores: false, watch: {})
+        guard setting.dilationThousandths <= Dilation.maximum.thousandths, timer != nil else {
+            throw .peerCorrupt(
+                "a dilation of \(setting.dilationThousandths) thousandths, or no emulated time")
+        }
+        let origin = WallInstant(nanoseconds: setting.originNanoseconds)
+        guard
+            origin.nanoseconds > 0,
+            origin <= WallInstant.now.advanced(byNanoseconds: Self.latestOriginNanoseconds)
+        else { throw .peerCorrupt("a clock that starts at \(origin.nanoseconds) ns") }
+        clock = pacing.clock(
+            origin: origin, dilation: Dilation(thousandths: setting.dilationThousandths),
+            rates: links.rates, watch: {})
     }
 
     private mutating func receiveRule() throws(LinkError) {
@@ -279,10 +347,12 @@ package struct DIMMWorker: ~Copyable {
                 .partialSum, layer: request.layer, position: request.position, count: elementCount,
                 auxiliary: activeCount, step: request.step)
             header.time = request.time
-            try wait(until: request.instant)
-            let report = withOverruns(report)
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
+            let workEnd: WallInstant?
+            (header, workEnd) = try departing(
+                header, payloadByteCount: size + active.byteCount, report)
+            let report = withOverruns(report)
             let sum = step.sum
             try link.send(byteCount: base + size + active.byteCount) { message in
                 header.encode(into: &message)
@@ -294,21 +364,25 @@ package struct DIMMWorker: ~Copyable {
                 }
                 message.store(active.words.span, at: base + size)
             }
+            try rest(until: workEnd)
             return true
         case .context(let request, let report, let headCount):
             var header = MessageHeader(
                 .attentionContext, layer: request.layer, position: request.position,
                 count: headCount, step: request.step)
             header.time = request.time
-            try wait(until: request.instant)
-            let report = withOverruns(report)
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
+            let workEnd: WallInstant?
+            (header, workEnd) = try departing(
+                header, payloadByteCount: 4 * floatCount, report)
+            let report = withOverruns(report)
             try link.send(byteCount: base + 4 * floatCount) { message in
                 header.encode(into: &message)
                 report.encode(into: &message)
                 message.store(context.span.extracting(0..<floatCount), at: base)
             }
+            try rest(until: workEnd)
             return true
         case .farewell(let number):
             try sendFacts(.farewell, step: number)

@@ -1,0 +1,111 @@
+import Messages
+import ModelFile
+import NeuronShards
+import Pacing
+import Quantities
+
+/// What the token loop says of time: each step begins, sends, runs kernels, collects replies and
+/// ends, in emulated time and, in a paced run, on the wall clock.
+extension Coordinator {
+    mutating func beginStep(_ name: String, layer: Int) {
+        time?.beginStep(name, layer: layer)
+        delivery = nil
+        clock.beginWork()
+    }
+
+    /// Advances emulated time to the step's end and, in a paced run, returns when the wall clock
+    /// has come that far.
+    mutating func endStep() throws(CoordinatorError) {
+        guard let end = try time?.endStep() else { return }
+        try pacing { () throws(PacingError) in
+            switch end {
+            case .reply(let arrival):
+                try clock.receive(arrival: arrival, delivery: delivery)
+            case .kernels(let end, let duration):
+                try finishWork(at: end, lasting: duration)
+            }
+        }
+    }
+
+    func finishWork(
+        at end: EmulatedTime, lasting duration: EmulatedDuration
+    ) throws(PacingError) {
+        guard let instant = try clock.finishWork(at: end, lasting: duration) else { return }
+        try clock.proceed(from: instant)
+    }
+
+    func pacing<Value>(
+        _ body: () throws(PacingError) -> Value
+    ) throws(CoordinatorError) -> Value {
+        do {
+            return try body()
+        } catch .waitEnded {
+            throw .interrupted
+        } catch {
+            throw .time("\(error)")
+        }
+    }
+
+    /// The header of a message of `byteCount` bytes to a DIMM, with when it arrives.
+    func stamped(
+        _ request: MessageHeader, byteCount: Int, to dimm: Int, readyAt: EmulatedTime,
+        arrival: EmulatedTime
+    ) throws(CoordinatorError) -> MessageHeader {
+        guard let time else { return request }
+        var header = request
+        header.time = arrival.sinceStart.picoseconds
+        let delivery = try pacing { () throws(PacingError) in
+            try clock.depart(
+                ByteCount(UInt64(byteCount)), over: time.machine.paths[dimm], readyAt: readyAt,
+                workEnd: nil)
+        }
+        header.delivery = delivery?.nanoseconds ?? 0
+        return header
+    }
+
+    mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
+        workerDeadlines[dimm] = (
+            answer.report.deadlineCount,
+            min(answer.report.missedDeadlineCount, answer.report.deadlineCount)
+        )
+        delivery = max(delivery ?? answer.delivery, answer.delivery)
+        try time?.receive(
+            from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
+            report: answer.report)
+    }
+
+    /// Adding the units' shares: the GPU reads each and writes the sum. A few nanoseconds of
+    /// emulated time, which the next message's departure includes: no wait of its own.
+    mutating func mergeTime(
+        _ name: String, width: Int, layer: Int
+    ) throws(CoordinatorError) {
+        let unitCount = exchange.count + 1
+        let size = PartialSum.elementByteCount(isWide: buffers.sum.isWide)
+        time?.beginStep(name, layer: layer)
+        try time?.runKernel(
+            name, byteCount: (unitCount + 1) * width * size, macCount: unitCount * width,
+            synchronises: false)
+        try time?.endStep()
+    }
+
+    mutating func projectionTime(
+        _ tensor: Tensor, layer: Int
+    ) throws(CoordinatorError) {
+        beginStep("projection", layer: layer)
+        try time?.runKernel(
+            "projection", byteCount: tensor.byteCount, macCount: tensor.elementCount,
+            synchronises: true)
+        try endStep()
+    }
+
+    /// Books a request of the current step; returns its header with when it arrives.
+    mutating func sending(
+        _ request: MessageHeader, byteCount: Int, to dimm: Int
+    ) throws(CoordinatorError) -> MessageHeader {
+        guard let now = time?.now,
+            let arrival = try time?.send(byteCount: byteCount, to: dimm)
+        else { return request }
+        return try stamped(
+            request, byteCount: byteCount, to: dimm, readyAt: now, arrival: arrival)
+    }
+}
