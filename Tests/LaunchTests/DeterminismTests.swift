@@ -1,0 +1,101 @@
+import Foundation
+import Testing
+
+extension LaunchTests {
+    /// The virtual clock: twenty equal runs, one result, whatever else the machine does.
+    @Suite struct DeterminismTests {
+        private static let topologies =
+            TestLevel.current == .plain
+            ? ["2-dimm", "16-dimm"]
+            : ["1-dimm", "2-dimm", "4-dimm", "rtx4090-8dimm", "16-dimm"]
+
+        @Test(arguments: topologies)
+        func `Twenty runs under noise give the same bytes, trace and explanation`(
+            topology: String
+        ) throws {
+            let model = try TinyModelFile()
+            let noise = try (0..<3).map { _ in try Noise() }
+            var results: Set<[UInt8]> = []
+            var traces: Set<[UInt8]> = []
+            var explanations: Set<String> = []
+            for run in 0..<20 {
+                let trace = model.folder.entry("trace-\(run).json")
+                let outcome = try model.run([
+                    "--topology", topology, "--json", "-", "--trace", trace, "--explain",
+                ])
+                try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+                results.insert(try withoutHost(outcome.output))
+                traces.insert([UInt8](try Data(contentsOf: URL(filePath: trace))))
+                explanations.insert(Self.tables(in: outcome.errors))
+            }
+            #expect(results.count == 1)
+            #expect(traces.count == 1)
+            #expect(explanations.count == 1)
+            #expect(traces.first?.isEmpty == false)
+            #expect(explanations.first?.contains("Critical path") == true)
+            withExtendedLifetime(noise) {}
+        }
+
+        /// The explanation alone: the summary behind it tells wall times.
+        private static func tables(in errors: String) -> String {
+            let start = errors.range(of: "Layer 0")?.lowerBound ?? errors.endIndex
+            let end = errors.range(of: "whole run")?.upperBound ?? errors.endIndex
+            return start <= end ? String(errors[start..<end]) : ""
+        }
+    }
+
+    /// The paced clock on the default model.
+    @Suite struct PacedRunTests {
+        private struct Timing: Decodable {
+            struct Seconds: Decodable { let emulated: Double }
+            struct Host: Decodable {
+                struct Role: Decodable {
+                    let role: String
+                    let deadlines: Int
+                    let missed: Int
+                }
+
+                let secondsPaced: Double
+                let overrunShare: Double
+                let overruns: [Role]
+            }
+
+            let seconds: Seconds
+            let host: Host
+        }
+
+        @Test(arguments: ["2-dimm", "4-dimm", "rtx4090-8dimm"])
+        func `Wall time over the dilation is emulated time`(topology: String) throws {
+            _ = try DefaultModel.path()
+            let outcome = try LaunchTests.start([
+                "run", "--raw", "--ignore-eos", "--prompt", "The capital of France is",
+                "--tokens", "12", "--topology", topology, "--clock", "paced", "--dilation",
+                "300", "--json", "-",
+            ])
+            // A busy machine may miss deadlines; then the run says so, and the result still stands.
+            let isFaithful = outcome.ending == .exited(0)
+            try #require(isFaithful || outcome.ending == .exited(76), "\(outcome.errors)")
+            #expect(isFaithful != outcome.errors.contains("not faithful"))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            let timing = try decoder.decode(Timing.self, from: Data(outcome.output))
+            #expect(isFaithful == (timing.host.overrunShare <= 0.01))
+            let ratio = timing.host.secondsPaced / timing.seconds.emulated
+            #expect(ratio >= 1, "nothing is ever early")
+            if isFaithful { #expect(ratio <= 1.03) }
+            #expect(timing.host.overruns.allSatisfy { $0.deadlines > 0 })
+            #expect(timing.host.overruns.first?.role == "coordinator")
+        }
+    }
+}
+
+/// A process that takes what it can get of a core, for as long as its owner lives.
+private final class Noise {
+    private let process: SpawnedProcess
+
+    init() throws {
+        process = try SpawnedProcess(
+            command: ["/bin/sh", "-c", "while :; do :; done"], environment: [],
+            input: "/dev/null", output: "/dev/null", errors: "/dev/null")
+    }
+}
