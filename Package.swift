@@ -69,11 +69,13 @@ func probe(_ name: String, imports: [String] = [], products: [String] = []) -> T
         swiftSettings: strict)
 }
 
-/// A test suite.
-func suite(_ name: String, imports: [String] = [], products: [String] = []) -> Target {
+/// A test suite. `data` names folders of files that it reads from the repository.
+func suite(
+    _ name: String, imports: [String] = [], products: [String] = [], data: [String] = []
+) -> Target {
     .testTarget(
         name: name, dependencies: dependencies(imports, products), path: "Tests/\(name)",
-        swiftSettings: strict)
+        exclude: data, swiftSettings: strict)
 }
 
 let package = Package(
@@ -194,7 +196,8 @@ let package = Package(
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
-            "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"]),
+            "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"],
+            data: ["Data"]),
         suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),
         suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),
         suite(

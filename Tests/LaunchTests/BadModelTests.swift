@@ -21,6 +21,18 @@ extension LaunchTests {
                 self.bytes = bytes
             }
 
+            /// The same of the OPT architecture.
+            static func editOPT(
+                _ name: String, _ words: [String],
+                _ change: @escaping @Sendable (inout GGUFBuilder) -> Void
+            ) -> Fault {
+                Fault(name, words) {
+                    var builder = TinyOPT.builder()
+                    change(&builder)
+                    return builder.build()
+                }
+            }
+
             /// A valid file, changed before it is written.
             static func edit(
                 _ name: String, _ words: [String],
@@ -49,7 +61,7 @@ extension LaunchTests {
         ]
 
         static let contents: [Fault] = [
-            .edit("other architecture", ["gpt2", "llama"]) {
+            .edit("other architecture", ["gpt2", "llama, opt"]) {
                 $0["general.architecture"] = .text("gpt2")
             },
             .edit("no architecture", ["general.architecture"]) {
@@ -75,6 +87,33 @@ extension LaunchTests {
             },
             .edit("tensor of another shape", ["blk.0.attn_k.weight"]) {
                 $0.editTensor("blk.0.attn_k.weight") { $0.dimensions = [32, 64] }
+            },
+        ]
+
+        static let opt: [Fault] = [
+            .editOPT("OPT tensor missing", ["blk.1.ffn_down.weight", "missing"]) {
+                $0.removeTensor("blk.1.ffn_down.weight")
+            },
+            .editOPT("OPT bias missing", ["blk.0.ffn_up.bias", "missing"]) {
+                $0.removeTensor("blk.0.ffn_up.bias")
+            },
+            .editOPT("OPT norm of another length", ["output_norm.bias", "shape"]) {
+                $0.editTensor("output_norm.bias") { $0.dimensions = [32] }
+            },
+            .editOPT("OPT position table too short", ["position_embd.weight", "shape"]) {
+                $0["opt.context_length"] = .uint32(258)
+            },
+            .editOPT("OPT down of another shape", ["blk.0.ffn_down.weight", "shape"]) {
+                $0.editTensor("blk.0.ffn_down.weight") { $0.dimensions = [64, 96] }
+            },
+            .editOPT("OPT with a gate", ["blk.0.ffn_gate.weight", "opt"]) {
+                $0.tensors.append(
+                    .init(
+                        name: "blk.0.ffn_gate.weight", typeCode: 0, dimensions: [8],
+                        bytes: [UInt8](repeating: 0, count: 32)))
+            },
+            .editOPT("OPT without epsilon", ["opt.attention.layer_norm_epsilon"]) {
+                $0["opt.attention.layer_norm_epsilon"] = nil
             },
         ]
 
@@ -122,7 +161,7 @@ extension LaunchTests {
             },
         ]
 
-        @Test(arguments: containers + contents + metadata)
+        @Test(arguments: containers + contents + opt + metadata)
         func `A wrong model file is refused`(fault: Fault) throws {
             let folder = try ScratchFolder()
             let path = try folder.write("wrong.gguf", fault.bytes())

@@ -7,10 +7,17 @@ import WeightFormats
 /// Damage of every kind: reading it ends in an error or in values that lie inside the file.
 @Suite struct HostileFileTests {
     /// One layer, so that thousands of damaged copies are read quickly.
-    private static func smallModel(_ format: WeightFormat, version: UInt32 = 3) -> [UInt8] {
-        var builder = TinyLlama.builder(
-            layers: 1, hidden: 32, heads: 2, kvHeads: 1, feedForward: 32, vocabulary: 259,
-            format: format)
+    private static func smallModel(
+        _ format: WeightFormat, version: UInt32 = 3, isOPT: Bool = false
+    ) -> [UInt8] {
+        var builder =
+            isOPT
+            ? TinyOPT.builder(
+                layers: 1, hidden: 32, heads: 2, feedForward: 32, vocabulary: 259, format: format,
+                contextLength: 30)
+            : TinyLlama.builder(
+                layers: 1, hidden: 32, heads: 2, kvHeads: 1, feedForward: 32, vocabulary: 259,
+                format: format)
         builder.version = version
         return builder.build()
     }
@@ -43,9 +50,9 @@ import WeightFormats
         }
     }
 
-    @Test(arguments: WeightFormat.allCases)
-    func `Random damage is survived`(format: WeightFormat) throws {
-        let bytes = Self.smallModel(format)
+    @Test(arguments: WeightFormat.allCases, [false, true])
+    func `Random damage is survived`(format: WeightFormat, isOPT: Bool) throws {
+        let bytes = Self.smallModel(format, isOPT: isOPT)
         let headerByteCount = try Self.headerByteCount(bytes)
         var random = SplitMix64(seed: 0x6_7567_6675 + UInt64(bytes.count))
         var acceptedCount = 0

@@ -72,7 +72,7 @@ import WeightFormats
             try writer.closeAfter {
                 _ = try writer.writeAll(toAbsoluteOffset: 0, [UInt8](repeating: 0xFE, count: start))
             }
-            #expect(throws: ModelFileError.self) { try LlamaShape.read(from: file) }
+            #expect(throws: ModelFileError.self) { try DecoderShape.read(from: file) }
             #expect(throws: ModelFileError.self) { try TokenizerMetadata.read(from: file) }
             let tokens = #expect(throws: ModelFileError.self) {
                 try file.metadata.byteStrings("tokenizer.ggml.tokens", maximumCount: 1000)

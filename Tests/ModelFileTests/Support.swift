@@ -13,8 +13,8 @@ func copy(_ span: RawSpan) -> [UInt8] { unsafe span.withUnsafeBytes { unsafe Arr
 /// Everything that a run reads from a model file, in the order of a run.
 func readWhole(_ bytes: [UInt8], name: String = "test") throws(ModelFileError) {
     let file = try ModelFile.parse(bytes, name: name)
-    let shape = try LlamaShape.read(from: file)
-    _ = try LlamaWeights.read(from: file, shape: shape)
+    let shape = try DecoderShape.read(from: file)
+    _ = try DecoderWeights.read(from: file, shape: shape)
     _ = try TokenizerMetadata.read(from: file)
 }
 

@@ -7,12 +7,12 @@ import WeightFormats
 
 /// A tiny model and the values that its file holds, decoded apart from the program's kernels.
 struct ShardFixture {
-    let model: LlamaModel
+    let model: DecoderModel
     private let builder: GGUFBuilder
 
     init(_ builder: GGUFBuilder) throws {
         self.builder = builder
-        model = try LlamaModel(ModelFile.parse(builder.build(), name: "test"))
+        model = try DecoderModel(ModelFile.parse(builder.build(), name: "test"))
     }
 
     /// A model whose matrices are all of `format`.
@@ -40,15 +40,21 @@ struct ShardFixture {
 
     /// A matrix of the file, [rows][columns].
     func matrix(_ name: String, layer: Int) -> [[Float]] {
-        let wanted = Array("blk.\(layer).\(name).weight".utf8)
-        guard let tensor = builder.tensors.first(where: { $0.name == wanted }),
-            let format = WeightFormat.allCases.first(where: { $0.typeCode == tensor.typeCode })
-        else { preconditionFailure("no tensor \(name)") }
-        let values = format.decode(tensor.bytes)
-        let columnCount = Int(tensor.dimensions[0])
+        let (values, columnCount) = tensor("\(name).weight", layer: layer)
         return stride(from: 0, to: values.count, by: columnCount).map {
             Array(values[$0..<$0 + columnCount])
         }
+    }
+
+    /// A vector of the file, by its name with its ending.
+    func vector(_ name: String, layer: Int) -> [Float] { tensor(name, layer: layer).values }
+
+    private func tensor(_ name: String, layer: Int) -> (values: [Float], columnCount: Int) {
+        let wanted = Array("blk.\(layer).\(name)".utf8)
+        guard let tensor = builder.tensors.first(where: { $0.name == wanted }),
+            let format = WeightFormat.allCases.first(where: { $0.typeCode == tensor.typeCode })
+        else { preconditionFailure("no tensor \(name)") }
+        return (format.decode(tensor.bytes), Int(tensor.dimensions[0]))
     }
 }
 

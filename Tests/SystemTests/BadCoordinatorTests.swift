@@ -15,7 +15,7 @@ import WeightFormats
     private static let contextCapacity = 6
     private static let dimmCount = 3
 
-    private static func model() throws -> LlamaModel {
+    private static func model() throws -> DecoderModel {
         try TinyLlama.builder(
             layers: 2, hidden: 32, heads: 4, kvHeads: 2, feedForward: 64, vocabulary: 259,
             format: .q4_1, contextLength: 40
@@ -83,7 +83,7 @@ import WeightFormats
     // MARK: Serving
 
     /// Lets a worker serve a script; how that ended, nil for a farewell.
-    private func serve(_ script: [[UInt8]], _ model: LlamaModel) throws -> LinkError? {
+    private func serve(_ script: [[UInt8]], _ model: DecoderModel) throws -> LinkError? {
         let link = ScriptedLink(waiting: script)
         do {
             var worker = try DIMMWorker.attach(
@@ -197,6 +197,18 @@ import WeightFormats
         try expectCorrupt([start, Array(Self.rule(layer: 0).dropLast(4))], "activity rule of")
         try expectCorrupt([start, Self.rule(layer: 0, dimm: 0)], "activity rule of")
         try expectCorrupt([Self.configuration(), Self.rule(layer: 0)], "setActivityRule")
+    }
+
+    @Test func `Rules for a model without gates are refused`() throws {
+        let model = try TinyOPT.builder(
+            hidden: 32, feedForward: 64, vocabulary: 259, contextLength: 40
+        ).model()
+        let sparse = Self.configuration(isSparse: true)
+        #expect(
+            try serve([sparse, Self.rule(layer: 0)], model)
+                == .peerCorrupt("activity rules for a model without gates"))
+        let farewell = message(MessageHeader(.shutDown, step: 9))
+        #expect(try serve([Self.configuration(), farewell], model) == nil)
     }
 
     @Test func `Kinds that a worker does not serve are refused`() throws {

@@ -48,7 +48,7 @@ import WeightFormats
         }
     }
 
-    private static func model() throws -> LlamaModel {
+    private static func model() throws -> DecoderModel {
         try TinyLlama.builder(format: .q8_0).model()
     }
 
@@ -192,7 +192,7 @@ import WeightFormats
 
     /// A worker's answers by their form alone: right lengths, zeros for numbers.
     private static func answer(
-        to request: [UInt8], _ shape: LlamaShape, isSparse: Bool
+        to request: [UInt8], _ shape: DecoderShape, isSparse: Bool
     ) -> [[UInt8]] {
         let asked = header(of: request)
         var reply = asked

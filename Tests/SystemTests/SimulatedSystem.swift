@@ -93,7 +93,7 @@ struct LinkWrapping: Sendable {
 enum SimulatedSystem {
     /// The whole run: prefill, decoding, farewell. Whatever happens, all threads end.
     static func run(
-        _ model: LlamaModel, _ plan: RunPlan, _ wrapping: LinkWrapping = .init()
+        _ model: DecoderModel, _ plan: RunPlan, _ wrapping: LinkWrapping = .init()
     ) throws -> RunOutcome {
         var ends: [InMemoryLink] = []
         var threads: [SideThread<Void>] = []
@@ -118,7 +118,7 @@ enum SimulatedSystem {
     }
 
     private static func worker(
-        _ dimm: Int, _ end: HandedOver, _ model: LlamaModel, _ pacing: WallPacing,
+        _ dimm: Int, _ end: HandedOver, _ model: DecoderModel, _ pacing: WallPacing,
         _ wrap: @escaping @Sendable (Int, any MessageLink) -> any MessageLink
     ) -> SideThread<Void> {
         SideThread {
@@ -162,7 +162,7 @@ enum SimulatedSystem {
 
     /// The coordinator's side, as a program runs it.
     static func coordinate(
-        _ model: LlamaModel, _ plan: RunPlan, _ links: [any MessageLink],
+        _ model: DecoderModel, _ plan: RunPlan, _ links: [any MessageLink],
         _ wall: WallPacing = .none
     ) throws -> RunOutcome {
         var outcome = RunOutcome()
@@ -191,7 +191,7 @@ enum SimulatedSystem {
     }
 
     /// The same run in the reference transformer.
-    static func reference(_ model: LlamaModel, _ plan: RunPlan) -> RunOutcome {
+    static func reference(_ model: DecoderModel, _ plan: RunPlan) -> RunOutcome {
         var outcome = RunOutcome()
         var transformer = ReferenceTransformer(
             model: model, contextCapacity: plan.contextCapacity, rule: plan.rule, threadCount: 1)
@@ -229,8 +229,8 @@ final class SizeProbe: FactProbe {
 }
 
 extension GGUFBuilder {
-    func model() throws -> LlamaModel {
-        try LlamaModel(ModelFile.parse(build(), name: "test"))
+    func model() throws -> DecoderModel {
+        try DecoderModel(ModelFile.parse(build(), name: "test"))
     }
 }
 
@@ -248,7 +248,7 @@ extension Topology {
     }
 }
 
-extension LlamaModel {
+extension DecoderModel {
     /// A rule from a calibration on two short texts.
     func calibratedRule(sparsity: Double) throws -> ActivityRule {
         let tables = Calibrator(model: self, threadCount: 1).calibrate(

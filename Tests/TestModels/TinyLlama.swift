@@ -1,4 +1,3 @@
-import SeededRandom
 package import WeightFormats
 
 /// Small random models of the llama architecture, whole and valid, as GGUF files in memory.
@@ -58,7 +57,7 @@ package enum TinyLlama {
         file["llama.rope.dimension_count"] = .uint32(UInt32(hidden / heads))
         file["llama.rope.freq_base"] = .float32(10_000)
         file["llama.vocab_size"] = .uint32(UInt32(vocabulary))
-        addTokenizer(to: &file, vocabulary: vocabulary)
+        file.addByteLevelTokenizer(vocabulary: vocabulary, preTokenizer: "smollm")
         if let chatTemplate { file["tokenizer.chat_template"] = .text(chatTemplate) }
 
         var writer = WeightWriter(seed: seed)
@@ -84,29 +83,6 @@ package enum TinyLlama {
         return file
     }
 
-    private static func addTokenizer(to file: inout GGUFBuilder, vocabulary: Int) {
-        let normal: Int32 = 1
-        let control: Int32 = 3
-        let unused: Int32 = 5
-        var tokens = byteAlphabet().map { Array(String($0).utf8) }
-        tokens += ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map { Array($0.utf8) }
-        var types = [Int32](repeating: normal, count: 256) + [control, control, control]
-        for number in smallestVocabulary..<vocabulary {
-            tokens.append(Array("<|unused_\(number)|>".utf8))
-            types.append(unused)
-        }
-        file["tokenizer.ggml.model"] = .text("gpt2")
-        file["tokenizer.ggml.pre"] = .text("smollm")
-        file["tokenizer.ggml.tokens"] = .strings(tokens)
-        file["tokenizer.ggml.token_type"] = .int32s(types)
-        file["tokenizer.ggml.merges"] = .strings([])
-        file["tokenizer.ggml.bos_token_id"] = .uint32(UInt32(turnStart))
-        file["tokenizer.ggml.eos_token_id"] = .uint32(UInt32(turnEnd))
-        file["tokenizer.ggml.unknown_token_id"] = .uint32(UInt32(endOfText))
-        file["tokenizer.ggml.add_bos_token"] = .bool(0)
-        file["tokenizer.ggml.add_space_prefix"] = .bool(0)
-    }
-
     /// The visible character that stands for each byte in byte-level vocabularies: itself where
     /// Latin-1 prints it, otherwise the next one from U+0100 on. Source: GPT-2's encoder.
     package static func byteAlphabet() -> [Unicode.Scalar] {
@@ -119,38 +95,4 @@ package enum TinyLlama {
             return Unicode.Scalar(0x100 + UInt16(replacements)) ?? Unicode.Scalar(byte)
         }
     }
-}
-
-/// Draws random weights and adds them to a file.
-private struct WeightWriter {
-    private var random: SplitMix64
-
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
-
-    /// - Parameter spread: standard deviation, in units of 1 / √columns.
-    mutating func addMatrix(
-        _ name: String, _ columns: Int, _ rows: Int, _ format: WeightFormat, spread: Float = 1,
-        to file: inout GGUFBuilder
-    ) {
-        precondition(columns.isMultiple(of: format.elementsPerBlock))
-        // A uniform variable on ±b has variance b²/3.
-        let bound = spread * (3 / Float(columns)).squareRoot()
-        let values = (0..<columns * rows).map { _ in bound * symmetric() }
-        file.tensors.append(
-            .init(
-                name: name + ".weight", typeCode: format.typeCode,
-                dimensions: [UInt64(columns), UInt64(rows)], bytes: format.encode(values)))
-    }
-
-    /// Norm weights near 1.
-    mutating func addNorm(_ name: String, _ count: Int, to file: inout GGUFBuilder) {
-        let values = (0..<count).map { _ in 1 + 0.25 * symmetric() }
-        file.tensors.append(
-            .init(
-                name: name + ".weight", typeCode: WeightFormat.f32.typeCode,
-                dimensions: [UInt64(count)], bytes: WeightFormat.f32.encode(values)))
-    }
-
-    /// Uniform in [-1, 1).
-    private mutating func symmetric() -> Float { Float(2 * random.nextUnitInterval() - 1) }
 }

@@ -12,7 +12,7 @@ import WeightFormats
     ]
     private static let tokenCount = 331
     private let builder: GGUFBuilder
-    private let model: LlamaModel
+    private let model: DecoderModel
     private let tables: CalibrationTables
     /// A naive pass of each window from a fresh context.
     private let passes: [NaiveLlama]

@@ -181,11 +181,11 @@ struct NaiveLlama {
 
 func silu(_ x: Double) -> Double { x / (1 + exp(-x)) }
 
-private func product(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
+func product(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
     matrix.map { dot($0, vector) }
 }
 
-private func dot(_ left: [Double], _ right: [Double]) -> Double {
+func dot(_ left: [Double], _ right: [Double]) -> Double {
     precondition(left.count == right.count)
     var sum = 0.0
     for index in left.indices { sum += left[index] * right[index] }

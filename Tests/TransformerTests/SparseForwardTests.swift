@@ -8,7 +8,7 @@ import WeightFormats
 @Suite struct SparseForwardTests {
     private struct Setting {
         let builder: GGUFBuilder
-        let model: LlamaModel
+        let model: DecoderModel
         let rule: ActivityRule
 
         /// A tiny model, calibrated on a random text.

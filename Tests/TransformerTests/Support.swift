@@ -9,8 +9,8 @@ import Transformer
 /// What the suites of this target share.
 
 extension GGUFBuilder {
-    func model() throws -> LlamaModel {
-        try LlamaModel(ModelFile.parse(build(), name: "test"))
+    func model() throws -> DecoderModel {
+        try DecoderModel(ModelFile.parse(build(), name: "test"))
     }
 }
 

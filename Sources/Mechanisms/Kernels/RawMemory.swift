@@ -186,6 +186,26 @@ func vectorAccumulate(
     }
 }
 
+/// y += the selected rows times their coefficients; rows are plain and whole tiles of 64.
+func vectorAccumulateRows(
+    _ weights: RawSpan, _ matrix: RowMajor, _ selected: Span<UInt32>, _ coefficients: Span<Float>,
+    into y: inout MutableSpan<Float>
+) {
+    let format = matrix.format.vectorFormat
+    unsafe weights.withUnsafeBytes { weights in
+        unsafe selected.withUnsafeBufferPointer { selected in
+            unsafe coefficients.withUnsafeBufferPointer { coefficients in
+                unsafe y.withUnsafeMutableBufferPointer { y in
+                    unsafe vector_accumulate_plain(
+                        format, weights.baseAddress?.assumingMemoryBound(to: UInt8.self), y.count,
+                        selected.baseAddress, coefficients.baseAddress, selected.count,
+                        y.baseAddress)
+                }
+            }
+        }
+    }
+}
+
 /// As ``vectorAccumulate(_:_:blockOfSlot:_:_:into:)`` for a quantised format, in double.
 func vectorAccumulateWide(
     _ storage: RawSpan, _ layout: NeuronMajorLayout, blockOfSlot: Span<UInt32>,

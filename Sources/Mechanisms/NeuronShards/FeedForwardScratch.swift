@@ -6,6 +6,7 @@ package struct FeedForwardScratch {
     private var ups: [Float]
     private var candidateMeans: [Float]
     private var candidateWeights: [Float]
+    private var candidateBiases: [Float]
     /// Positions within the candidate list that are active.
     private var activePositions: [UInt32]
     /// Slots that are active, ascending; the first `activeCount` are meaningful.
@@ -18,6 +19,7 @@ package struct FeedForwardScratch {
         ups = gates
         candidateMeans = gates
         candidateWeights = gates
+        candidateBiases = gates
         coefficients = gates
         active = Array(repeating: 0, count: slotCount)
         activePositions = active
@@ -57,6 +59,25 @@ package struct FeedForwardScratch {
         for index in 0..<activeCount { coefficients[index] *= ups[index] }
         return activeCount
     }
+
+    /// The candidates whose up projection with its bias is positive, with that sum; returns how
+    /// many there are.
+    mutating func activatePositive(
+        _ matrix: PlacedRows, _ biases: PlacedRows?, _ storage: RawSpan, slots: [UInt32],
+        count: Int, by input: [Float]
+    ) -> Int {
+        matrix.multiply(storage, rows: slots, count: count, by: input, into: &ups)
+        // A bias is the weight of an input that is always 1; the product is exact.
+        biases?.multiply(
+            storage, rows: slots, count: count, by: Self.unitInput, into: &candidateBiases)
+        let activeCount = findPositive(
+            ups: ups, biases: candidateBiases, count: count, positions: &activePositions,
+            activations: &coefficients)
+        for index in 0..<activeCount { active[index] = slots[Int(activePositions[index])] }
+        return activeCount
+    }
+
+    private static let unitInput: [Float] = [1]
 }
 
 // Swift lets no span of one stored property live while another property changes; as arguments,
@@ -80,4 +101,15 @@ private func findActive(
         gates: gates.span.extracting(0..<count), means: means.span.extracting(0..<count),
         weights: weights.span.extracting(0..<count), threshold: threshold,
         active: &positionSpan, shifted: &deviationSpan)
+}
+
+private func findPositive(
+    ups: [Float], biases: [Float], count: Int, positions: inout [UInt32],
+    activations: inout [Float]
+) -> Int {
+    var positionSpan = positions.mutableSpan
+    var activationSpan = activations.mutableSpan
+    return findPositiveActivity(
+        ups: ups.span.extracting(0..<count), biases: biases.span.extracting(0..<count),
+        active: &positionSpan, activations: &activationSpan)
 }

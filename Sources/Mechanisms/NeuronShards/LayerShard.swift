@@ -8,13 +8,16 @@ package struct LayerShard: Sendable {
     let query: PlacedColumns
     let key: PlacedColumns
     let value: PlacedColumns
-    let gate: PlacedRows
+    /// `nil` where the architecture is not gated.
+    let gate: PlacedRows?
     let up: PlacedRows
-    let down: PlacedColumns
+    /// One element a neuron; `nil` where the architecture has no biases.
+    let upBias: PlacedRows?
+    let down: PlacedDown
 
     /// Plans the layer from byte `cursor` of the storage on, and moves the cursor past it.
     init(
-        weights: LlamaWeights.Layer, qkvNeurons: [UInt32], feedForwardNeurons: [UInt32],
+        weights: DecoderWeights.Layer, qkvNeurons: [UInt32], feedForwardNeurons: [UInt32],
         cursor: inout Int
     ) {
         self.qkvNeurons = qkvNeurons
@@ -23,20 +26,68 @@ package struct LayerShard: Sendable {
         query = PlacedColumns(weights.query, neurons: inputs, cursor: &cursor)
         key = PlacedColumns(weights.key, neurons: inputs, cursor: &cursor)
         value = PlacedColumns(weights.value, neurons: inputs, cursor: &cursor)
-        gate = PlacedRows(weights.gate, rowCount: feedForwardNeurons.count, cursor: &cursor)
-        up = PlacedRows(weights.up, rowCount: feedForwardNeurons.count, cursor: &cursor)
-        down = PlacedColumns(
-            weights.down, neurons: NeuronSet(ascending: feedForwardNeurons), cursor: &cursor)
+        let count = feedForwardNeurons.count
+        gate = weights.gate.map { PlacedRows($0, rowCount: count, cursor: &cursor) }
+        up = PlacedRows(weights.up, rowCount: count, cursor: &cursor)
+        upBias = weights.biases.map {
+            PlacedRows(elementsOf: $0.up, rowCount: count, cursor: &cursor)
+        }
+        precondition(gate == nil || upBias == nil, "no gated architecture has biases")
+        down =
+            weights.isDownTransposed
+            ? .rows(PlacedRows(weights.down, rowCount: count, cursor: &cursor))
+            : .columns(
+                PlacedColumns(
+                    weights.down, neurons: NeuronSet(ascending: feedForwardNeurons),
+                    cursor: &cursor))
     }
 
     func load(
-        from file: ModelFile, weights: LlamaWeights.Layer, into storage: inout MutableRawSpan
+        from file: ModelFile, weights: DecoderWeights.Layer, into storage: inout MutableRawSpan
     ) {
         query.load(from: file, weights.query, into: &storage)
         key.load(from: file, weights.key, into: &storage)
         value.load(from: file, weights.value, into: &storage)
-        gate.load(from: file, weights.gate, rows: feedForwardNeurons, into: &storage)
-        up.load(from: file, weights.up, rows: feedForwardNeurons, into: &storage)
-        down.load(from: file, weights.down, into: &storage)
+        for (rows, tensor) in [
+            (gate, weights.gate), (up, weights.up), (upBias, weights.biases?.up),
+        ] {
+            guard let rows, let tensor else { continue }
+            rows.load(from: file, tensor, rows: feedForwardNeurons, into: &storage)
+        }
+        switch down {
+        case .columns(let columns): columns.load(from: file, weights.down, into: &storage)
+        case .rows(let rows):
+            rows.load(from: file, weights.down, rows: feedForwardNeurons, into: &storage)
+        }
+    }
+}
+
+/// A down projection as its file has it: neurons are columns, or rows.
+enum PlacedDown: Sendable {
+    case columns(PlacedColumns)
+    case rows(PlacedRows)
+
+    /// Length of the block's output.
+    var outputCount: Int {
+        switch self {
+        case .columns(let columns): columns.layout.outputCount
+        case .rows(let rows): rows.columnCount
+        }
+    }
+
+    /// Adds the first `count` slots named, each times its coefficient, to `sum`.
+    func accumulate(
+        _ storage: RawSpan, slots: [UInt32], coefficients: [Float], count: Int,
+        into sum: inout PartialSum
+    ) {
+        switch self {
+        case .columns(let columns):
+            columns.accumulate(
+                storage, slots: slots, coefficients: coefficients, count: count, into: &sum,
+                from: 0)
+        case .rows(let rows):
+            rows.accumulate(
+                storage, rows: slots, coefficients: coefficients, count: count, into: &sum)
+        }
     }
 }

@@ -31,11 +31,15 @@ extension NeuronShard {
 
     /// This unit's part of the feed-forward block.
     ///
+    /// Without a gate every candidate's up projection is computed, and the down projection of
+    /// those that ReLU leaves active: nothing is lost. The block's own bias is the caller's to add.
+    ///
     /// - Parameters:
     ///   - input: normed state, [hidden].
     ///   - slots: ascending positions in the layer's `feedForwardNeurons` to consider, of which
     ///     `count` are meant.
-    ///   - rule: `nil` computes every one of them; else only those whose gate is active.
+    ///   - rule: `nil` computes every one of them; else only those whose gate is active. A model
+    ///     without gates has no rule.
     ///   - scratch: afterwards names the active slots.
     ///   - sum: its first elements are overwritten, [hidden].
     /// - Returns: how many neurons were active.
@@ -44,19 +48,26 @@ extension NeuronShard {
         scratch: inout FeedForwardScratch, into sum: inout PartialSum
     ) -> Int {
         let shard = layers[layer]
-        scratch.multiplyGates(shard.gate, storage.bytes, slots: slots, count: count, by: input)
         let activeCount: Int
-        if let rule {
-            activeCount = scratch.activateByRule(
-                rule, shard.up, storage.bytes, slots: slots, count: count, by: input)
+        if let gate = shard.gate {
+            scratch.multiplyGates(gate, storage.bytes, slots: slots, count: count, by: input)
+            if let rule {
+                activeCount = scratch.activateByRule(
+                    rule, shard.up, storage.bytes, slots: slots, count: count, by: input)
+            } else {
+                activeCount = count
+                scratch.activateAll(
+                    shard.up, storage.bytes, slots: slots, count: count, by: input)
+            }
         } else {
-            activeCount = count
-            scratch.activateAll(shard.up, storage.bytes, slots: slots, count: count, by: input)
+            precondition(rule == nil, "an activity rule is about gates")
+            activeCount = scratch.activatePositive(
+                shard.up, shard.upBias, storage.bytes, slots: slots, count: count, by: input)
         }
-        sum.clear(shard.down.layout.outputCount)
+        sum.clear(shard.down.outputCount)
         shard.down.accumulate(
             storage.bytes, slots: scratch.active, coefficients: scratch.coefficients,
-            count: activeCount, into: &sum, from: 0)
+            count: activeCount, into: &sum)
         return activeCount
     }
 }

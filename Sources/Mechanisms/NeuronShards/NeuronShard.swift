@@ -3,10 +3,11 @@ package import ModelFile
 
 /// One unit's own copy of some neurons of every layer, in memory of its own node.
 ///
-/// A QKV neuron is a column of Wq, Wk and Wv; an MLP neuron is a row of gate and up and a column
-/// of down. In the file quantisation blocks of the columns span 32 neurons, so they are re-laid
-/// neuron-major (codes per neuron, scales in a side table); gate and up rows are copied as they
-/// are. Dequantised values are bit-equal to the file's.
+/// A QKV neuron is a column of Wq, Wk and Wv; an MLP neuron is a row of gate (where there is one)
+/// and up, its up bias, and a column of down. In the file quantisation blocks of the columns span
+/// 32 neurons, so they are re-laid neuron-major (codes per neuron, scales in a side table); rows
+/// (gate, up, and a down projection that the file stores by neurons) are copied as they are.
+/// Dequantised values are bit-equal to the file's.
 package struct NeuronShard: ~Copyable {
     package let storage: AnonymousMapping
     package let layers: [LayerShard]
@@ -17,7 +18,7 @@ package struct NeuronShard: ~Copyable {
     ///   - assignment: which neurons, ascending, per layer.
     ///   - purpose: what messages call the memory.
     package init(
-        loading assignment: NeuronAssignment, from file: ModelFile, weights: LlamaWeights,
+        loading assignment: NeuronAssignment, from file: ModelFile, weights: DecoderWeights,
         purpose: String
     ) throws(MappedMemoryError) {
         let (plan, byteCount) = Self.plan(assignment, weights: weights)
@@ -31,12 +32,12 @@ package struct NeuronShard: ~Copyable {
     }
 
     /// Bytes that a shard of these neurons takes.
-    package static func byteCount(of assignment: NeuronAssignment, weights: LlamaWeights) -> Int {
+    package static func byteCount(of assignment: NeuronAssignment, weights: DecoderWeights) -> Int {
         plan(assignment, weights: weights).byteCount
     }
 
     private static func plan(
-        _ assignment: NeuronAssignment, weights: LlamaWeights
+        _ assignment: NeuronAssignment, weights: DecoderWeights
     ) -> (layers: [LayerShard], byteCount: Int) {
         var cursor = 0
         let layers = weights.layers.indices.map { layer in

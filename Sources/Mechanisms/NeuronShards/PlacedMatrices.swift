@@ -55,7 +55,7 @@ package struct PlacedColumns: Sendable {
 /// Some rows of a matrix, in the file's own layout, at a byte range of a shard's storage.
 package struct PlacedRows: Sendable {
     private let format: WeightFormat
-    private let columnCount: Int
+    let columnCount: Int
     private let rowByteCount: Int
     private let rowCount: Int
     private let offset: Int
@@ -70,17 +70,28 @@ package struct PlacedRows: Sendable {
         cursor = nextCacheLine(after: cursor + rowCount * rowByteCount)
     }
 
+    /// Plans some elements of a vector of a plain format, each a row of its own.
+    init(elementsOf tensor: Tensor, rowCount: Int, cursor: inout Int) {
+        format = tensor.format
+        columnCount = 1
+        rowByteCount = tensor.format.bytesPerBlock
+        self.rowCount = rowCount
+        offset = cursor
+        cursor = nextCacheLine(after: cursor + rowCount * rowByteCount)
+    }
+
     private var byteRange: Range<Int> { offset..<offset + rowCount * rowByteCount }
 
-    /// - Parameter rows: the file's row numbers, [rowCount].
+    /// - Parameter rows: the file's row (or element) numbers, [rowCount].
     func load(
         from file: ModelFile, _ tensor: Tensor, rows: [UInt32], into storage: inout MutableRawSpan
     ) {
         precondition(rows.count == rowCount)
+        let bytes = file.bytes(of: tensor)
         for (slot, row) in rows.enumerated() {
+            let start = Int(row) * rowByteCount
             storage.copy(
-                file.bytes(of: tensor, rows: Int(row)..<Int(row) + 1),
-                to: offset + slot * rowByteCount)
+                bytes.extracting(start..<start + rowByteCount), to: offset + slot * rowByteCount)
         }
     }
 
@@ -95,6 +106,22 @@ package struct PlacedRows: Sendable {
             weights: storage.extracting(byteRange), format: format, columnCount: columnCount,
             selected: slots.span.extracting(0..<count),
             by: input.span.extracting(0..<columnCount), into: &part)
+    }
+
+    /// Adds the rows of the first `count` slots named, each times its coefficient, to the first
+    /// elements of `sum`, which is narrow: only gated models run with wide sums, and they keep
+    /// their neurons in columns.
+    func accumulate(
+        _ storage: RawSpan, rows slots: [UInt32], coefficients: [Float], count: Int,
+        into sum: inout PartialSum
+    ) {
+        precondition(!sum.isWide)
+        var all = sum.narrow.mutableSpan
+        var part = all._mutatingExtracting(0..<columnCount)
+        accumulateRows(
+            weights: storage.extracting(byteRange), format: format, columnCount: columnCount,
+            selected: slots.span.extracting(0..<count),
+            coefficients: coefficients.span.extracting(0..<count), into: &part)
     }
 }
 

@@ -4,17 +4,27 @@ import ModelFile
 // Kernels over rows of whole buffers. Swift lets no span of one stored property live while
 // another property of the same value changes; as arguments, two properties are apart.
 
-/// RMS norm of each of `rowCount` rows, [rows, norm.count].
+/// Norm of each of `rowCount` rows, [rows, hidden].
 package func normaliseRows(
-    _ state: [Float], by norm: [Float], epsilon: Float, rowCount: Int, into normed: inout [Float]
+    _ state: [Float], by norm: Norm, epsilon: Float, rowCount: Int, into normed: inout [Float]
 ) {
-    let width = norm.count
+    let width = norm.weights.count
     var all = normed.mutableSpan
     for row in 0..<rowCount {
         let extent = row * width..<(row + 1) * width
         var target = all._mutatingExtracting(extent)
-        rmsNorm(
-            state.span.extracting(extent), weight: norm.span, epsilon: epsilon, into: &target)
+        norm.apply(to: state.span.extracting(extent), epsilon: epsilon, into: &target)
+    }
+}
+
+/// Adds `bias` to each of `rowCount` rows, [rows, bias.count]; nothing where there is none.
+func addBias(_ bias: [Float]?, toRows rows: inout [Float], rowCount: Int) {
+    guard let bias else { return }
+    let width = bias.count
+    var all = rows.mutableSpan
+    for row in 0..<rowCount {
+        var target = all._mutatingExtracting(row * width..<(row + 1) * width)
+        add(bias.span, to: &target)
     }
 }
 
@@ -26,10 +36,12 @@ package func addElements(_ source: [Float], to target: inout [Float], count: Int
 }
 
 /// Rotates the heads of each of `rowCount` rows, [rows, width]; row r is at `position` + r.
+/// Without a table, positions are learned and heads stay as they are.
 package func rotateRows(
     _ rows: inout [Float], width: Int, rowCount: Int, headSize: Int, position: Int,
-    table: RotaryTable
+    table: RotaryTable?
 ) {
+    guard let table else { return }
     var all = rows.mutableSpan
     for row in 0..<rowCount {
         var heads = all._mutatingExtracting(row * width..<(row + 1) * width)
@@ -44,6 +56,11 @@ func activateElements(_ gates: [Float], _ ups: [Float], into output: inout [Floa
     var part = all._mutatingExtracting(0..<count)
     siluMultiply(
         gate: gates.span.extracting(0..<count), up: ups.span.extracting(0..<count), into: &part)
+}
+
+/// Activations max(0, up) of the first `count` elements; what is not a number gives zero.
+func rectifyElements(_ ups: [Float], into output: inout [Float], count: Int) {
+    for index in 0..<count { output[index] = ups[index] > 0 ? ups[index] : 0 }
 }
 
 /// Attention of one position's query group.
@@ -92,11 +109,11 @@ extension ActivityRule {
     }
 }
 
-extension LlamaModel {
-    /// As ``embed(_:into:)``, into row `row` of a buffer [rows, hidden].
-    func embed(_ token: Int, intoRow row: Int, of state: inout [Float]) {
+extension DecoderModel {
+    /// As ``embed(_:at:into:)``, into row `row` of a buffer [rows, hidden].
+    func embed(_ token: Int, at position: Int, intoRow row: Int, of state: inout [Float]) {
         var all = state.mutableSpan
         var target = all._mutatingExtracting(row * shape.hiddenSize..<(row + 1) * shape.hiddenSize)
-        embed(token, into: &target)
+        embed(token, at: position, into: &target)
     }
 }

@@ -7,10 +7,12 @@ package import SparsityCalibration
 /// The first pass gives each neuron's mean of silu(gate) and mean square of up; the second the
 /// distribution of W·|silu(gate) − C|, per layer. Windows of the text start with a fresh context.
 package struct Calibrator {
-    private let model: LlamaModel
+    private let model: DecoderModel
     private let threadCount: Int
 
-    package init(model: LlamaModel, threadCount: Int) {
+    /// - Precondition: the model is gated; another has nothing to calibrate.
+    package init(model: DecoderModel, threadCount: Int) {
+        precondition(model.shape.architecture.isGated)
         self.model = model
         self.threadCount = threadCount
     }
@@ -125,7 +127,7 @@ private final class GateMoments: LayerObserver {
     private var upSquareSums: [Double]
     private var tokenCounts: [Int]
 
-    init(shape: LlamaShape) {
+    init(shape: DecoderShape) {
         width = shape.feedForwardSize
         siluSums = Array(repeating: 0, count: shape.layerCount * width)
         upSquareSums = siluSums
@@ -162,7 +164,7 @@ private final class DeviationHistogram: LayerObserver {
     private let weights: [Float]
     private var bins: [[UInt32]]
 
-    init(shape: LlamaShape, means: [Float], weights: [Float]) {
+    init(shape: DecoderShape, means: [Float], weights: [Float]) {
         width = shape.feedForwardSize
         self.means = means
         self.weights = weights

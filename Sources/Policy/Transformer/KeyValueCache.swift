@@ -10,7 +10,7 @@ package struct KeyValueCache: Sendable {
     package private(set) var values: [[Float]]
 
     /// An empty cache for `capacity` positions.
-    package init(shape: LlamaShape, capacity: Int) {
+    package init(shape: DecoderShape, capacity: Int) {
         precondition(capacity >= 1)
         self.capacity = capacity
         headSize = shape.headSize

@@ -4,19 +4,18 @@ import Kernels
 /// The whole model in one process, FP32 activations: what the sharded system must equal.
 ///
 /// It is also the GPU role's prefill: a batch of prompt tokens, densely, from the mapped file.
-/// Llama architecture: RMS norm, grouped-query attention with rotary positions on interleaved
-/// pairs, SwiGLU.
-///
-/// Source: Touvron et al., "LLaMA", arXiv 2302.13971; tensor names and layouts as in GGUF.
+/// What the architectures share and where they differ, ``DecoderArchitecture`` says; tensor names
+/// and layouts are GGUF's.
 package struct ReferenceTransformer: ~Copyable {
-    package let model: LlamaModel
+    package let model: DecoderModel
     package private(set) var cache: KeyValueCache
-    /// Per layer and neuron, in how many of the tokens seen densely its gate was active by the
-    /// sparse rule; every token counts when there is no rule. [layers, feedForward]
+    /// Per layer and neuron, in how many of the tokens it was active: by ReLU, or in those seen
+    /// densely by the sparse rule. Where gates have no rule, every token counts.
+    /// [layers, feedForward]
     package private(set) var activityCounts: [[UInt32]]
     private let rule: ActivityRule?
     private let threadCount: Int
-    private let rotary: RotaryTable
+    private let rotary: RotaryTable?
     private var scratch: Scratch
 
     /// Tokens that go through the layers together; bounds the scratch memory.
@@ -24,12 +23,14 @@ package struct ReferenceTransformer: ~Copyable {
 
     /// - Parameters:
     ///   - contextCapacity: positions the KV cache can hold.
-    ///   - rule: which neurons count as active, `nil` for the dense model.
+    ///   - rule: which neurons count as active, `nil` for the dense model. Only a gated model
+    ///     can have one.
     ///   - threadCount: threads for the large products; results do not depend on it.
     package init(
-        model: LlamaModel, contextCapacity: Int, rule: ActivityRule?, threadCount: Int
+        model: DecoderModel, contextCapacity: Int, rule: ActivityRule?, threadCount: Int
     ) {
         precondition(threadCount >= 1)
+        precondition(rule == nil || model.shape.architecture.isGated)
         self.model = model
         self.rule = rule
         self.threadCount = threadCount
@@ -75,7 +76,7 @@ package struct ReferenceTransformer: ~Copyable {
     ) {
         scratch.resize(tokenCount: tokens.count)
         for (row, token) in tokens.enumerated() {
-            model.embed(Int(token), intoRow: row, of: &scratch.state)
+            model.embed(Int(token), at: position + row, intoRow: row, of: &scratch.state)
         }
         for layer in 0..<model.shape.layerCount {
             attend(
@@ -84,6 +85,8 @@ package struct ReferenceTransformer: ~Copyable {
             if let rule, !isDense {
                 precondition(tokens.count == 1, "sparse steps run one token at a time")
                 feedForwardSparsely(layer: layer, rule: rule)
+            } else if !model.shape.architecture.isGated {
+                feedForwardRectified(layer: layer, tokenCount: tokens.count)
             } else {
                 feedForwardDensely(layer: layer, tokenCount: tokens.count, observer: observer)
             }
@@ -108,6 +111,10 @@ package struct ReferenceTransformer: ~Copyable {
             multiply(weights.key, scratch.normed, into: \.keys, tokenCount: tokenCount)
             multiply(weights.value, scratch.normed, into: \.values, tokenCount: tokenCount)
         }
+        let biases = model.biases(layer: layer)
+        addBias(biases?.query, toRows: &scratch.queries, rowCount: tokenCount)
+        addBias(biases?.key, toRows: &scratch.keys, rowCount: tokenCount)
+        addBias(biases?.value, toRows: &scratch.values, rowCount: tokenCount)
         rotateRows(
             &scratch.queries, width: shape.querySize, rowCount: tokenCount,
             headSize: shape.headSize, position: position, table: rotary)
@@ -125,6 +132,7 @@ package struct ReferenceTransformer: ~Copyable {
         multiply(
             weights.attentionOutput, scratch.context, into: \.blockOutput,
             tokenCount: tokenCount)
+        addBias(biases?.attentionOutput, toRows: &scratch.blockOutput, rowCount: tokenCount)
         addBlockOutput(tokenCount: tokenCount)
     }
 
@@ -147,8 +155,9 @@ package struct ReferenceTransformer: ~Copyable {
         layer: Int, tokenCount: Int, observer: (any LayerObserver)?
     ) {
         let weights = model.weights.layers[layer]
+        guard let gate = weights.gate else { preconditionFailure("a model without gates") }
         normalise(by: model.norms[layer].feedForward, tokenCount: tokenCount)
-        multiply(weights.gate, scratch.normed, into: \.gates, tokenCount: tokenCount)
+        multiply(gate, scratch.normed, into: \.gates, tokenCount: tokenCount)
         multiply(weights.up, scratch.normed, into: \.ups, tokenCount: tokenCount)
         count(layer: layer, tokenCount: tokenCount)
         let elementCount = tokenCount * model.shape.feedForwardSize
@@ -160,6 +169,33 @@ package struct ReferenceTransformer: ~Copyable {
             scratch.gates, scratch.ups, into: &scratch.activations, count: elementCount)
         multiply(
             weights.down, scratch.activations, into: \.blockOutput, tokenCount: tokenCount)
+        addBlockOutput(tokenCount: tokenCount)
+    }
+
+    /// Without gates: max(0, up + bias), whose zeros are the activity.
+    private mutating func feedForwardRectified(layer: Int, tokenCount: Int) {
+        let weights = model.weights.layers[layer]
+        let biases = model.biases(layer: layer)
+        normalise(by: model.norms[layer].feedForward, tokenCount: tokenCount)
+        multiply(weights.up, scratch.normed, into: \.ups, tokenCount: tokenCount)
+        addBias(biases?.up, toRows: &scratch.ups, rowCount: tokenCount)
+        let neuronCount = model.shape.feedForwardSize
+        rectifyElements(
+            scratch.ups, into: &scratch.activations, count: tokenCount * neuronCount)
+        for row in 0..<tokenCount {
+            for neuron in 0..<neuronCount where scratch.ups[row * neuronCount + neuron] > 0 {
+                activityCounts[layer][neuron] += 1
+            }
+        }
+        if weights.isDownTransposed {
+            model.accumulateRowSums(
+                weights.down, scratch.activations, into: &scratch.blockOutput,
+                tokenCount: tokenCount)
+        } else {
+            multiply(
+                weights.down, scratch.activations, into: \.blockOutput, tokenCount: tokenCount)
+        }
+        addBias(biases?.down, toRows: &scratch.blockOutput, rowCount: tokenCount)
         addBlockOutput(tokenCount: tokenCount)
     }
 
@@ -182,8 +218,9 @@ package struct ReferenceTransformer: ~Copyable {
 
     private mutating func feedForwardSparsely(layer: Int, rule: ActivityRule) {
         let weights = model.weights.layers[layer]
+        guard let gate = weights.gate else { preconditionFailure("a model without gates") }
         normalise(by: model.norms[layer].feedForward, tokenCount: 1)
-        multiply(weights.gate, scratch.normed, into: \.gates, tokenCount: 1)
+        multiply(gate, scratch.normed, into: \.gates, tokenCount: 1)
         let activeCount = rule.select(
             layer: layer, gates: scratch.gates, row: 0, active: &scratch.activeNeurons,
             deviations: &scratch.deviations)
@@ -207,7 +244,7 @@ package struct ReferenceTransformer: ~Copyable {
 
     // MARK: Helpers
 
-    private mutating func normalise(by norm: [Float], tokenCount: Int) {
+    private mutating func normalise(by norm: Norm, tokenCount: Int) {
         normaliseRows(
             scratch.state, by: norm, epsilon: model.shape.normEpsilon, rowCount: tokenCount,
             into: &scratch.normed)
@@ -237,7 +274,7 @@ package protocol LayerObserver: AnyObject {
 
 /// Buffers between the steps of a forward pass, float32, rows = tokens of the batch.
 private struct Scratch {
-    private let shape: LlamaShape
+    private let shape: DecoderShape
     var state: [Float] = []  // [tokens, hidden]: the residual stream
     var normed: [Float] = []  // [tokens, hidden]
     var queries: [Float] = []  // [tokens, heads, headSize]
@@ -252,7 +289,7 @@ private struct Scratch {
     var activeNeurons: [UInt32]  // [feedForward]
     var deviations: [Float]  // [feedForward]: silu(gate) − mean, per active neuron
 
-    init(shape: LlamaShape, contextCapacity: Int) {
+    init(shape: DecoderShape, contextCapacity: Int) {
         self.shape = shape
         let group = shape.headCount / shape.keyValueHeadCount
         scores = Array(repeating: 0, count: group * contextCapacity)

@@ -39,6 +39,7 @@ struct CalibrateCommand: ParsableCommand {
         try options.prepare()
         if let output { try WholeFile.prepare(output) }
         let loaded = try LoadedModel(path: model)
+        try Calibration.requireGates(loaded, for: "calibrate")
         let content = try text.map { try Prompt.read($0) } ?? Calibration.shippedText
         let path = try output ?? Calibration.path(for: loaded)
         let clock = ContinuousClock()

@@ -15,8 +15,22 @@ enum Calibration {
         String(decoding: PackageResources.calibration_txt, as: UTF8.self)
     }
 
+    /// Refuses a model whose neurons have no gates: its ReLU decides exactly which are active.
+    ///
+    /// - Parameter request: what the user asked for, such as an option.
+    static func requireGates(_ loaded: LoadedModel, for request: String) throws {
+        let architecture = loaded.model.shape.architecture
+        guard !architecture.isGated else { return }
+        throw Failure(
+            .badInput,
+            "model file '\(loaded.path)': \(request) is for models with gates; in the "
+                + "\(architecture.rawValue) architecture ReLU leaves neurons exactly zero, and "
+                + "every run skips those")
+    }
+
     /// Loads the cached calibration on the shipped text; makes it first when there is none.
     static func load(for loaded: LoadedModel, threadCount: Int) throws -> CalibrationFile {
+        try requireGates(loaded, for: "--sparsity")
         let path = try path(for: loaded)
         if let known = try? open(path, for: loaded) { return known }
         Terminal.complain("hermes: calibrating the model's gates (once per model) ...")

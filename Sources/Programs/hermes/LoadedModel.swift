@@ -7,7 +7,7 @@ import Transformer
 /// A model file, opened and checked, with its tokenizer and chat template.
 struct LoadedModel {
     let path: String
-    let model: LlamaModel
+    let model: DecoderModel
     let tokenizer: Tokenizer
     private let template: String?
     private let metadata: TokenizerMetadata
@@ -34,14 +34,14 @@ struct LoadedModel {
     }
 
     /// Opens and checks the tensors only, as a worker needs them.
-    static func open(_ path: String, isDefault: Bool) throws -> LlamaModel {
+    static func open(_ path: String, isDefault: Bool) throws -> DecoderModel {
         if isDefault, !FileManager.default.fileExists(atPath: path) {
             throw Failure(
                 .machineLacks,
                 "the default model is not at '\(path)'; fetch it with: launch/setup --with-model")
         }
         do {
-            return try LlamaModel(ModelFile.open(path: path))
+            return try DecoderModel(ModelFile.open(path: path))
         } catch {
             throw Failure(error.isLackOfResources ? .machineLacks : .badInput, error.description)
         }
@@ -56,15 +56,20 @@ struct LoadedModel {
     }
 
     /// The prompt's tokens: `isRaw` takes the text as it is and parses special tokens in it;
-    /// otherwise the model's chat template surrounds it, and the text itself stays text.
+    /// otherwise the model's chat template surrounds it, and the text itself stays text. Families
+    /// without chat models complete the text.
     func encode(_ prompt: String, isRaw: Bool) throws -> [Int32] {
         if isRaw {
             let begin = tokenizer.beginToken.map { [$0] } ?? []
             return begin + tokenizer.encode(prompt, parsingSpecialTokens: true)
         }
         guard let template else {
-            throw Failure(
-                .badInput, "model file '\(path)' has no chat template; use --raw")
+            guard !model.shape.architecture.hasChatModels else {
+                throw Failure(
+                    .badInput, "model file '\(path)' has no chat template; use --raw")
+            }
+            Terminal.complain("hermes: the model has no chat template; it completes the prompt")
+            return withBegin(tokenizer.encode(prompt, parsingSpecialTokens: false))
         }
         do {
             let segments = try ChatTemplate(template).render(

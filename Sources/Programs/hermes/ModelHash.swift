@@ -57,9 +57,20 @@ enum ModelHash {
         } catch {
             throw Failure(.machineLacks, "cannot run sha256sum (Debian package coreutils)")
         }
-        let text = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let reader = FileDescriptor(rawValue: output.fileHandleForReading.fileDescriptor)
+        let text: String
+        do {
+            text = String(
+                decoding: try WholeFile.read(reader, name: "the output of sha256sum"),
+                as: UTF8.self)
+        } catch {
+            process.terminate()
+            process.waitUntilExit()
+            throw error
+        }
         process.waitUntilExit()
+        // A signal of the terminal ends sha256sum too.
+        try Interruption.check()
         // A name with a backslash or newline makes the line start with a backslash.
         let hash = text.drop { $0 == "\\" }.prefix(64)
         guard process.terminationStatus == 0, isHash(String(hash))

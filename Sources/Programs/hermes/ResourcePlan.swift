@@ -12,7 +12,7 @@ import Transformer
 
 /// How much memory a run takes, where, and whether topology and machine have it.
 struct ResourcePlan {
-    private let model: LlamaModel
+    private let model: DecoderModel
     private let topology: Topology
     private let isSparse: Bool
     private let isReference: Bool
@@ -26,7 +26,7 @@ struct ResourcePlan {
     private static let processOverheadByteCount = 17_000_000
 
     init(
-        model: LlamaModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
+        model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
         isReference: Bool
     ) {
         self.model = model
@@ -44,7 +44,7 @@ struct ResourcePlan {
     }
 
     private static func keyValueByteCount(
-        _ model: LlamaModel, dimm: Int, dimmCount: Int, capacity: Int
+        _ model: DecoderModel, dimm: Int, dimmCount: Int, capacity: Int
     ) -> Int {
         let map = HeadMap(
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: dimmCount)
@@ -54,14 +54,14 @@ struct ResourcePlan {
         return heads * capacity * model.shape.headSize * 8
     }
 
-    /// Weights that every token reads on the GPU whatever is hot: embedding, output head, output
-    /// projections, norms, and the shift matrices of a sparse run.
+    /// Weights that every token reads on the GPU whatever is hot: embeddings, output head, output
+    /// projections, norms, biases of sums, and the shift matrices of a sparse run.
     private var denseByteCount: Int {
         let counts = model.weights.byteCounts
         let hidden = model.shape.hiddenSize
         let shifts = isSparse ? 2 * hidden * hidden * model.shape.layerCount : 0
-        return counts.tokenEmbedding + counts.output + counts.attentionOutput + counts.norms
-            + shifts
+        return counts.tokenEmbedding + counts.positionEmbedding + counts.output
+            + counts.attentionOutput + counts.norms + counts.biases + shifts
     }
 
     /// GPU memory that is left for copies of hot neurons.

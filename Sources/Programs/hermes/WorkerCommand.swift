@@ -98,7 +98,7 @@ struct WorkerCommand: ParsableCommand {
                 FileDescriptor(rawValue: WorkerFleet.capsDescriptor), linkCount: $0)
         }
         var worker = try DIMMWorker.attach(
-            to: link, model: LlamaModel(file), probe: binding,
+            to: link, model: DecoderModel(file), probe: binding,
             pacing: WallPacing(board: caps?.board, sparesCores: false))
         try worker.serve()
     }

@@ -11,7 +11,7 @@ struct ColdSets {
     let qkv: [[PackedSet]]
     let feedForward: [[PackedSet]]
 
-    init(model: LlamaModel, hot: NeuronAssignment, dimmCount: Int) {
+    init(model: DecoderModel, hot: NeuronAssignment, dimmCount: Int) {
         qkv = Self.sets(
             hot: hot.qkv,
             home: HomeMap(neuronCount: model.shape.hiddenSize, dimmCount: dimmCount))

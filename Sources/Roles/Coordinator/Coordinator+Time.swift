@@ -3,6 +3,7 @@ import ModelFile
 import NeuronShards
 import Pacing
 import Quantities
+import Transformer
 
 /// What the token loop says of time: each step begins, sends, runs kernels, collects replies and
 /// ends, in emulated time and, in a paced run, on the wall clock.
@@ -74,27 +75,30 @@ extension Coordinator {
             report: answer.report)
     }
 
-    /// Adding the units' shares: the GPU reads each and writes the sum. A few nanoseconds of
-    /// emulated time, which the next message's departure includes: no wait of its own.
+    /// Adding the units' shares, and a bias like one more: the GPU reads each and writes the sum.
+    /// A few nanoseconds of emulated time, which the next message's departure includes: no wait
+    /// of its own.
     mutating func mergeTime(
         _ name: String, width: Int, layer: Int
     ) throws(CoordinatorError) {
         let unitCount = exchange.count + 1
+        let biasCount = model.shape.architecture.hasBiases ? width : 0
         let size = PartialSum.elementByteCount(isWide: buffers.sum.isWide)
         time?.beginStep(name, layer: layer)
         try time?.runKernel(
-            name, byteCount: (unitCount + 1) * width * size, macCount: unitCount * width,
-            synchronises: false)
+            name, byteCount: (unitCount + 1) * width * size + 4 * biasCount,
+            macCount: unitCount * width + biasCount, synchronises: false)
         try time?.endStep()
     }
 
     mutating func projectionTime(
         _ tensor: Tensor, layer: Int
     ) throws(CoordinatorError) {
+        let bias = model.weights.layers[layer].biases?.attentionOutput
         beginStep("projection", layer: layer)
         try time?.runKernel(
-            "projection", byteCount: tensor.byteCount, macCount: tensor.elementCount,
-            synchronises: true)
+            "projection", byteCount: tensor.byteCount + (bias?.byteCount ?? 0),
+            macCount: tensor.elementCount + (bias?.elementCount ?? 0), synchronises: true)
         try endStep()
     }
 

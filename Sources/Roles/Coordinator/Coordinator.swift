@@ -15,7 +15,7 @@ package import Transformer
 /// heads, output projection here, norm, feed-forward on all units. Partial sums are added as
 /// GPU, DIMM 0, DIMM 1, …, so timing never changes a value.
 package struct Coordinator: ~Copyable {
-    package let model: LlamaModel
+    package let model: DecoderModel
     package let options: CoordinatorOptions
     let exchange: WorkerExchange
     private let heads: HeadMap
@@ -35,10 +35,11 @@ package struct Coordinator: ~Copyable {
 
     /// - Parameter links: one per DIMM, in DIMM order; workers wait behind them.
     package init(
-        model: LlamaModel, links: [any MessageLink], options: CoordinatorOptions,
+        model: DecoderModel, links: [any MessageLink], options: CoordinatorOptions,
         time: Timekeeper? = nil
     ) {
         precondition(!links.isEmpty)
+        precondition(options.rule == nil || model.shape.architecture.isGated)
         self.model = model
         self.options = options
         self.time = time
@@ -222,14 +223,15 @@ package struct Coordinator: ~Copyable {
         precondition(position < options.contextCapacity)
         ledger.beginToken()
         time?.beginToken(tokenCount)
-        buffers.embed(Int(token), model: model)
+        buffers.embed(Int(token), at: position, model: model)
         for layer in 0..<model.shape.layerCount {
             let weights = model.weights.layers[layer]
             let norms = model.norms[layer]
             buffers.normalise(by: norms.attention, epsilon: model.shape.normEpsilon)
             try projectQKV(layer: layer, position: position)
             try attend(layer: layer, position: position)
-            buffers.projectAttention(weights.attentionOutput, model: model)
+            buffers.projectAttention(
+                weights.attentionOutput, model.biases(layer: layer), model: model)
             try projectionTime(weights.attentionOutput, layer: layer)
             buffers.normalise(by: norms.feedForward, epsilon: model.shape.normEpsilon)
             try feedForward(layer: layer, position: position)
@@ -270,7 +272,7 @@ package struct Coordinator: ~Copyable {
         }
         try endStep()
         try mergeTime("merge QKV", width: width, layer: layer)
-        buffers.finishQKV()
+        buffers.finishQKV(model.biases(layer: layer))
     }
 
     private mutating func feedForward(layer: Int, position: Int) throws(CoordinatorError) {
@@ -284,23 +286,25 @@ package struct Coordinator: ~Copyable {
         let shiftMACs = options.rule == nil ? 0 : hidden * hidden
         try time?.runKernel(
             "hot MLP", byteCount: hotCount * model.feedForwardNeuronByteCount + 2 * shiftMACs,
-            macCount: 3 * hotCount * hidden + shiftMACs, synchronises: true)
+            macCount: hotCount * model.feedForwardNeuronWeightCount + shiftMACs,
+            synchronises: true)
         gpu?.feedForward(layer: layer, input: buffers.normed, into: &buffers.sum)
         for dimm in exchange.indices {
             let candidates = cold.feedForward[layer][dimm]
             let answer = try exchange.addPartialSum(
                 from: dimm, answering: header, elementCount: hidden, candidates: candidates,
                 to: &buffers.sum)
-            // Gates of all candidates, up and down of the active ones.
+            // What selects (gate, or up without gates) of all candidates, the rest of the active.
             ledger.add(
                 neurons: answer.activeCount,
-                multiplyAccumulates: (candidates.memberCount + 2 * answer.activeCount) * hidden,
+                multiplyAccumulates: model.feedForwardMACCount(
+                    candidateCount: candidates.memberCount, activeCount: answer.activeCount),
                 toDIMM: dimm)
             try note(answer, from: dimm)
         }
         try endStep()
         try mergeTime("merge MLP", width: hidden, layer: layer)
-        buffers.finishFeedForward()
+        buffers.finishFeedForward(model.biases(layer: layer))
         if let rule = options.rule { buffers.addShift(rule, layer: layer) }
     }
 

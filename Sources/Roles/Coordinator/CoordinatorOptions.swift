@@ -31,12 +31,12 @@ package struct CoordinatorOptions: Sendable {
 
     /// The hot neurons by their frequency in the prefill.
     ///
-    /// A QKV neuron is an element of the normed state, which no ReLU makes zero in a llama
-    /// model: all are equally frequent, and the lowest indices win.
+    /// A QKV neuron is an element of the normed state, which no ReLU makes zero: all are equally
+    /// frequent, and the lowest indices win.
     ///
     /// Their copies, padding and whole tables of scales included, fit the memory: what a neuron
     /// costs depends on which others are hot, so the selection works with less until they do.
-    func chooseHot(model: LlamaModel, activityCounts: [[UInt32]]) -> NeuronAssignment {
+    func chooseHot(model: DecoderModel, activityCounts: [[UInt32]]) -> NeuronAssignment {
         let shape = model.shape
         let alwaysActive = [UInt32](repeating: 1, count: shape.hiddenSize)
         let blocks = [

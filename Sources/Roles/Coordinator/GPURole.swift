@@ -15,7 +15,7 @@ struct GPURole: ~Copyable {
 
     /// Copies the hot neurons' weights out of the mapped file.
     init(
-        model: LlamaModel, hot: NeuronAssignment, rule: ActivityRule?
+        model: DecoderModel, hot: NeuronAssignment, rule: ActivityRule?
     ) throws(MappedMemoryError) {
         shard = try NeuronShard(
             loading: hot, from: model.file, weights: model.weights, purpose: "the hot neurons")

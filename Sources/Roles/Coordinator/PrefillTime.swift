@@ -15,7 +15,7 @@ extension Timekeeper {
     /// Advances by the prefill of `tokenCount` tokens; the weights' transfers are booked on the
     /// links like any other.
     mutating func runPrefill(
-        model: LlamaModel, tokenCount: Int, dimmCount: Int
+        model: DecoderModel, tokenCount: Int, dimmCount: Int
     ) throws(CoordinatorError) {
         beginStep("prefill", layer: 0)
         var stepStart = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
@@ -45,12 +45,10 @@ extension Timekeeper {
 
     /// Each DIMM sends its share of the layer's weights; returns when the last is on the GPU.
     private mutating func streamLayer(
-        _ layer: Int, of model: LlamaModel, dimmCount: Int, readyAt: EmulatedTime
+        _ layer: Int, of model: DecoderModel, dimmCount: Int, readyAt: EmulatedTime
     ) throws(CoordinatorError) -> EmulatedTime {
-        let weights = model.weights.layers[layer]
-        let byteCount = [
-            weights.query, weights.key, weights.value, weights.gate, weights.up, weights.down,
-        ].reduce(0) { $0 + $1.byteCount }
+        let byteCount = model.weights.layers[layer].neuronTensors
+            .reduce(0) { $0 + $1.byteCount }
         var latest = readyAt
         for dimm in 0..<dimmCount {
             // The first DIMMs take what the division leaves.
@@ -65,13 +63,11 @@ extension Timekeeper {
     /// All products of a layer over the prompt, and its attention: each token over itself and
     /// those before it.
     private mutating func placeLayer(
-        _ layer: Int, of model: LlamaModel, tokenCount: Int, at start: EmulatedTime
+        _ layer: Int, of model: DecoderModel, tokenCount: Int, at start: EmulatedTime
     ) throws(CoordinatorError) -> EmulatedTime {
         let weights = model.weights.layers[layer]
-        let tensors = [
-            weights.query, weights.key, weights.value, weights.attentionOutput, weights.gate,
-            weights.up, weights.down,
-        ]
+        // An element of a bias is one addition a token.
+        let tensors = weights.neuronTensors + weights.sumBiases + [weights.attentionOutput]
         let byteCount = tensors.reduce(0) { $0 + $1.byteCount }
         let products = tensors.reduce(0) { $0 + $1.elementCount } * tokenCount
         let attention = tokenCount * (tokenCount + 1) * model.shape.querySize

@@ -14,7 +14,7 @@ struct TokenBuffers {
     var blockOutput: [Float]  // [hidden]
     private var shift: [Float]  // [hidden]
 
-    init(model: LlamaModel, isWide: Bool) {
+    init(model: DecoderModel, isWide: Bool) {
         let shape = model.shape
         sum = PartialSum(count: max(shape.qkvWidth, shape.hiddenSize), isWide: isWide)
         state = Array(repeating: 0, count: shape.hiddenSize)
@@ -25,28 +25,33 @@ struct TokenBuffers {
         context = Array(repeating: 0, count: shape.headCount * shape.headSize)
     }
 
-    mutating func normalise(by norm: [Float], epsilon: Float) {
+    mutating func normalise(by norm: Norm, epsilon: Float) {
         normaliseRows(state, by: norm, epsilon: epsilon, rowCount: 1, into: &normed)
     }
 
-    mutating func embed(_ token: Int, model: LlamaModel) {
+    mutating func embed(_ token: Int, at position: Int, model: DecoderModel) {
         var span = state.mutableSpan
-        model.embed(token, into: &span)
+        model.embed(token, at: position, into: &span)
     }
 
-    /// All shares of q, k and v are in.
-    mutating func finishQKV() { sum.round(into: &qkv) }
+    /// All shares of q, k and v are in; what belongs to no neuron is added once.
+    mutating func finishQKV(_ biases: LayerBiases?) {
+        sum.round(into: &qkv)
+        if let biases { addElements(biases.qkv, to: &qkv, count: qkv.count) }
+    }
 
     /// All shares of the feed-forward block are in: adds them to the residual stream.
-    mutating func finishFeedForward() {
+    mutating func finishFeedForward(_ biases: LayerBiases?) {
         sum.round(into: &blockOutput)
-        addBlockOutput()
+        addBlockOutput(biases?.down)
     }
 
     /// Output projection of the attention context, added to the residual stream.
-    mutating func projectAttention(_ tensor: Tensor, model: LlamaModel) {
+    mutating func projectAttention(
+        _ tensor: Tensor, _ biases: LayerBiases?, model: DecoderModel
+    ) {
         model.multiply(tensor, context, into: &blockOutput, tokenCount: 1, threadCount: 1)
-        addBlockOutput()
+        addBlockOutput(biases?.attentionOutput)
     }
 
     /// What all neurons contribute whether active or not, added to the residual stream.
@@ -55,13 +60,14 @@ struct TokenBuffers {
         addElements(shift, to: &state, count: shift.count)
     }
 
-    private mutating func addBlockOutput() {
+    private mutating func addBlockOutput(_ bias: [Float]?) {
+        if let bias { addElements(bias, to: &blockOutput, count: bias.count) }
         addElements(blockOutput, to: &state, count: state.count)
     }
 
     /// For each head, ascending: queries [group, headSize], key [headSize], value [headSize],
     /// behind the message's header.
-    func writeHeads(_ heads: [Int], shape: LlamaShape, into message: inout MutableRawSpan) {
+    func writeHeads(_ heads: [Int], shape: DecoderShape, into message: inout MutableRawSpan) {
         let queryWidth = shape.headCount * shape.headSize
         let kvWidth = shape.keyValueHeadCount * shape.headSize
         var offset = MessageHeader.byteCount

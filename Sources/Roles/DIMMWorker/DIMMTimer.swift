@@ -19,12 +19,12 @@ struct DIMMTimer {
     private(set) var busy = EmulatedDuration.zero
 
     /// - Parameter dimm: this DIMM in the topology.
-    init(dimm: Topology.DIMM, model llama: LlamaModel, isSparse: Bool) throws {
+    init(dimm: Topology.DIMM, model decoder: DecoderModel, isSparse: Bool) throws {
         model = try DIMMModel(dimm)
         rankCount = dimm.rankCount
         // One head's keys lie together; a row of DRAM is the longest piece that stays open.
         keyBlockByteCount = Int(clamping: dimm.dram.rowByteCount.bytes)
-        sizes = NeuronSizes(llama)
+        sizes = NeuronSizes(decoder)
         try warmUp(isSparse: isSparse)
     }
 
@@ -71,30 +71,35 @@ struct DIMMTimer {
         return (ready, report(timing.total, [timing]))
     }
 
-    /// Feed-forward step: gates of all candidates and, when only some turn out active, then up
-    /// and down of those; everything at once otherwise.
+    /// Feed-forward step: what selects (the gate or, without gates, up) of all candidates and,
+    /// when only some turn out active, then the rest of those; everything at once otherwise.
+    ///
+    /// - Parameter isSparse: whether a rule selects; without gates, ReLU always does.
     mutating func feedForward(
         slots: [UInt32], count: Int, active: [UInt32], activeCount: Int, isSparse: Bool,
         arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
         var parts: [TimedWork] = []
-        if isSparse {
+        if isSparse || !sizes.isGated {
             parts.append(
                 try neurons(
-                    slots, count: count, byteCount: sizes.gateByteCount,
-                    weights: sizes.gateWeights))
+                    slots, count: count, byteCount: sizes.selectingByteCount,
+                    weights: sizes.selectingWeights))
             parts.append(
                 try neurons(
                     active, count: activeCount,
-                    byteCount: sizes.feedForwardByteCount - sizes.gateByteCount,
-                    weights: 2 * sizes.gateWeights))
+                    byteCount: sizes.feedForwardByteCount - sizes.selectingByteCount,
+                    weights: sizes.feedForwardWeights - sizes.selectingWeights))
         } else {
             parts.append(
                 try neurons(
                     slots, count: count, byteCount: sizes.feedForwardByteCount,
-                    weights: 3 * sizes.gateWeights))
+                    weights: sizes.feedForwardWeights))
         }
-        let activation = model.activationUnit.siluDuration(elementCount: count)
+        let activation =
+            sizes.isGated
+            ? model.activationUnit.siluDuration(elementCount: count)
+            : model.activationUnit.reluDuration(elementCount: count)
         let total = parts.reduce(activation) { $0 + $1.total }
         let ready = try occupy(from: arrival, for: total)
         return (ready, report(total, parts))
@@ -165,20 +170,25 @@ private struct NeuronSizes {
     let qkvByteCount: Int
     let qkvWeights: Int
     let feedForwardByteCount: Int
-    let gateByteCount: Int
-    let gateWeights: Int
+    let feedForwardWeights: Int
+    /// What tells whether a neuron is active: its gate or, without gates, its up row and bias.
+    let selectingByteCount: Int
+    let selectingWeights: Int
+    let isGated: Bool
     let queryGroupSize: Int
     let headSize: Int
     /// The input vector and the sums that the buffer holds meanwhile.
     let vectorByteCount: Int
 
-    init(_ model: LlamaModel) {
+    init(_ model: DecoderModel) {
         let shape = model.shape
         qkvByteCount = model.qkvNeuronByteCount
         qkvWeights = shape.qkvWidth
         feedForwardByteCount = model.feedForwardNeuronByteCount
-        gateByteCount = model.weights.layers.first?.gate.rowByteCount ?? 1
-        gateWeights = shape.hiddenSize
+        feedForwardWeights = model.feedForwardNeuronWeightCount
+        selectingByteCount = model.selectingByteCount
+        selectingWeights = shape.hiddenSize
+        isGated = shape.architecture.isGated
         queryGroupSize = shape.queryGroupSize
         headSize = shape.headSize
         vectorByteCount = 4 * (shape.hiddenSize + max(shape.qkvWidth, shape.hiddenSize))

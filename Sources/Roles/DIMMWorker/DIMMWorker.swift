@@ -18,7 +18,7 @@ package import Transformer
 /// come in order and each is answered before the next is read, so the worker has no queue.
 package struct DIMMWorker: ~Copyable {
     private let link: any MessageLink
-    private let model: LlamaModel
+    private let model: DecoderModel
     private let probe: any FactProbe
     private let shard: NeuronShard
     private var heads: HeadStore
@@ -37,7 +37,7 @@ package struct DIMMWorker: ~Copyable {
     ///
     /// - Parameter pacing: what this process has for a paced run.
     package static func attach(
-        to link: any MessageLink, model: LlamaModel, probe: any FactProbe, pacing: WallPacing
+        to link: any MessageLink, model: DecoderModel, probe: any FactProbe, pacing: WallPacing
     ) throws -> DIMMWorker {
         let configuration = try receiveConfiguration(link)
         guard configuration.layerCount == model.shape.layerCount else {
@@ -49,6 +49,9 @@ package struct DIMMWorker: ~Copyable {
             throw LinkError.peerCorrupt(
                 "a context of \(configuration.contextCapacity) positions, the model has "
                     + "\(model.shape.contextLength)")
+        }
+        guard !configuration.isSparse || model.shape.architecture.isGated else {
+            throw LinkError.peerCorrupt("activity rules for a model without gates")
         }
         let shard = try NeuronShard(
             loading: model.homeAssignment(
@@ -88,7 +91,7 @@ package struct DIMMWorker: ~Copyable {
 
     /// The model of this DIMM.
     private static func timer(
-        _ topology: Topology, _ configuration: WorkerConfiguration, model: LlamaModel
+        _ topology: Topology, _ configuration: WorkerConfiguration, model: DecoderModel
     ) throws(LinkError) -> DIMMTimer {
         do {
             return try DIMMTimer(
@@ -100,7 +103,7 @@ package struct DIMMWorker: ~Copyable {
     }
 
     private init(
-        link: any MessageLink, model: LlamaModel, probe: any FactProbe,
+        link: any MessageLink, model: DecoderModel, probe: any FactProbe,
         shard: consuming NeuronShard, heads: consuming HeadStore,
         configuration: WorkerConfiguration, topology: Topology?, timer: DIMMTimer?,
         pacing: WallPacing
@@ -403,7 +406,7 @@ package struct DIMMWorker: ~Copyable {
     }
 }
 
-extension LlamaModel {
+extension DecoderModel {
     /// The neurons at home on a DIMM: the same in every layer.
     package func homeAssignment(dimm: Int, dimmCount: Int) -> NeuronAssignment {
         let qkv = HomeMap(neuronCount: shape.hiddenSize, dimmCount: dimmCount)

@@ -21,10 +21,10 @@ struct HeadStore: ~Copyable {
     private let ordinals: [[Int]]
     private var scores: [Float]
     private var vectors: [Float]
-    private let rotary: RotaryTable
+    private let rotary: RotaryTable?
 
     init(
-        configuration: WorkerConfiguration, model: LlamaModel
+        configuration: WorkerConfiguration, model: DecoderModel
     ) throws(MappedMemoryError) {
         let shape = model.shape
         let map = HeadMap(

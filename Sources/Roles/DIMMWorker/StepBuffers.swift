@@ -21,7 +21,7 @@ struct StepBuffers {
     var coefficients: [Float]
     var feedForward: FeedForwardScratch
 
-    init(model: LlamaModel, configuration: WorkerConfiguration) {
+    init(model: DecoderModel, configuration: WorkerConfiguration) {
         let shape = model.shape
         input = Array(repeating: 0, count: shape.hiddenSize)
         let headsPerDIMM =

@@ -3,11 +3,11 @@ import TestModels
 import Testing
 
 /// Hyperparameters: what is read, what is assumed, what is refused.
-@Suite struct LlamaShapeTests {
-    private func shape(_ change: (inout GGUFBuilder) -> Void = { _ in }) throws -> LlamaShape {
+@Suite struct DecoderShapeTests {
+    private func shape(_ change: (inout GGUFBuilder) -> Void = { _ in }) throws -> DecoderShape {
         var builder = TinyLlama.builder()
         change(&builder)
-        return try LlamaShape.read(from: try ModelFile.parse(builder.build(), name: "test"))
+        return try DecoderShape.read(from: try ModelFile.parse(builder.build(), name: "test"))
     }
 
     @Test func `Every hyperparameter is read from its key`() throws {
@@ -17,6 +17,7 @@ import Testing
             $0["llama.rope.scaling.type"] = .text("linear")
             $0["llama.rope.scaling.factor"] = .float32(4)
         }
+        #expect(shape.architecture == .llama)
         #expect(shape.layerCount == 2)
         #expect(shape.contextLength == 256)
         #expect(shape.hiddenSize == 64)
@@ -28,9 +29,9 @@ import Testing
         #expect(shape.querySize == 64)
         #expect(shape.keyValueSize == 32)
         #expect(shape.vocabularySize == 288)
-        #expect(shape.rotaryDimensionCount == 8)
-        #expect(shape.rotaryBase == 500_000)
-        #expect(shape.rotaryPositionDivisor == 4)
+        #expect(shape.rotary?.dimensionCount == 8)
+        #expect(shape.rotary?.base == 500_000)
+        #expect(shape.rotary?.positionDivisor == 4)
         #expect(shape.normEpsilon == 1e-5)
     }
 
@@ -42,9 +43,9 @@ import Testing
             $0["llama.vocab_size"] = nil
         }
         #expect(shape.keyValueHeadCount == 4)
-        #expect(shape.rotaryDimensionCount == 16)
-        #expect(shape.rotaryBase == 10_000)
-        #expect(shape.rotaryPositionDivisor == 1)
+        #expect(shape.rotary?.dimensionCount == 16)
+        #expect(shape.rotary?.base == 10_000)
+        #expect(shape.rotary?.positionDivisor == 1)
         #expect(shape.vocabularySize == 288)
     }
 
@@ -72,7 +73,7 @@ import Testing
 
     @Test func `Another architecture is refused by its name`() {
         expectRefusal(
-            .key("general.architecture"), .unsupported(found: "qwen2", supported: "llama")
+            .key("general.architecture"), .unsupported(found: "qwen2", supported: "llama, opt")
         ) { $0["general.architecture"] = .text("qwen2") }
         expectRefusal(.key("general.architecture"), .missing) {
             $0["general.architecture"] = nil
@@ -104,19 +105,19 @@ import Testing
             $0["llama.expert_count"] = .uint32(0)
             $0["llama.rope.scaling.factor"] = .float32(0)
         }
-        #expect(shape.rotaryPositionDivisor == 1)
+        #expect(shape.rotary?.positionDivisor == 1)
     }
 
     @Test func `Linear scaling is found under its old key, and ignored where its type is none`()
         throws
     {
         #expect(
-            try shape { $0["llama.rope.scale_linear"] = .float32(2) }.rotaryPositionDivisor == 2)
+            try shape { $0["llama.rope.scale_linear"] = .float32(2) }.rotary?.positionDivisor == 2)
         let unscaled = try shape {
             $0["llama.rope.scaling.type"] = .text("none")
             $0["llama.rope.scaling.factor"] = .float32(2)
         }
-        #expect(unscaled.rotaryPositionDivisor == 1)
+        #expect(unscaled.rotary?.positionDivisor == 1)
     }
 
     @Test(arguments: [

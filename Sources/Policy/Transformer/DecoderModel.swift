@@ -2,28 +2,33 @@ package import Kernels
 package import ModelFile
 
 /// A model file with its shape and tensors: the products every role needs, by tensor.
-package struct LlamaModel: Sendable {
+package struct DecoderModel: Sendable {
     package let file: ModelFile
-    package let shape: LlamaShape
-    package let weights: LlamaWeights
-    /// Norm weights of each layer, [hidden] each.
+    package let shape: DecoderShape
+    package let weights: DecoderWeights
     package let norms: [LayerNorms]
-    private let outputNorm: [Float]
+    /// Per layer; empty where the architecture has none.
+    private let layerBiases: [LayerBiases]
+    private let outputNorm: Norm
     private let rotaryFactors: [Float]?
 
     /// Checks architecture, hyperparameters and every tensor. Throws ``ModelFileError``.
     package init(_ file: ModelFile) throws(ModelFileError) {
         self.file = file
-        let shape = try LlamaShape.read(from: file)
-        let weights = try LlamaWeights.read(from: file, shape: shape)
+        let shape = try DecoderShape.read(from: file)
+        let weights = try DecoderWeights.read(from: file, shape: shape)
         self.shape = shape
         self.weights = weights
         norms = try weights.layers.map { (layer) throws(ModelFileError) in
             LayerNorms(
-                attention: try file.floats(of: layer.attentionNorm),
-                feedForward: try file.floats(of: layer.feedForwardNorm))
+                attention: try Norm(layer.attentionNorm, in: file),
+                feedForward: try Norm(layer.feedForwardNorm, in: file))
         }
-        outputNorm = try file.floats(of: weights.outputNorm)
+        let biases = weights.layers.compactMap(\.biases)
+        layerBiases = try biases.map { (tensors) throws(ModelFileError) in
+            try LayerBiases(tensors, in: file)
+        }
+        outputNorm = try Norm(weights.outputNorm, in: file)
         rotaryFactors = try weights.rotaryFactors.map { (tensor) throws(ModelFileError) in
             try file.floats(of: tensor)
         }
@@ -32,20 +37,39 @@ package struct LlamaModel: Sendable {
     /// 1/√headSize, the factor on query·key.
     package var attentionScale: Float { 1 / Float(shape.headSize).squareRoot() }
 
-    /// Sines and cosines for positions 0..<positionCount.
-    package func rotaryTable(positionCount: Int) -> RotaryTable {
-        RotaryTable(
-            dimensionCount: shape.rotaryDimensionCount, base: Double(shape.rotaryBase),
-            positionCount: positionCount, scale: 1 / Double(shape.rotaryPositionDivisor),
-            factors: rotaryFactors ?? [])
+    /// What is added to a layer's sums, `nil` where the architecture has no biases.
+    package func biases(layer: Int) -> LayerBiases? {
+        layerBiases.isEmpty ? nil : layerBiases[layer]
     }
 
-    /// The embedding of `token`, dequantised: [hidden].
-    package func embed(_ token: Int, into state: inout MutableSpan<Float>) {
-        let table = weights.tokenEmbedding
+    /// Sines and cosines for positions 0..<positionCount; `nil` where positions are learned.
+    package func rotaryTable(positionCount: Int) -> RotaryTable? {
+        shape.rotary.map {
+            RotaryTable(
+                dimensionCount: $0.dimensionCount, base: Double($0.base),
+                positionCount: positionCount, scale: 1 / Double($0.positionDivisor),
+                factors: rotaryFactors ?? [])
+        }
+    }
+
+    /// The embedding of `token`, dequantised, with its position's where that is learned: [hidden].
+    package func embed(
+        _ token: Int, at position: Int, into state: inout MutableSpan<Float>
+    ) {
+        dequantise(weights.tokenEmbedding, row: token, into: &state)
+        guard case .learned(let rowOffset) = shape.positions,
+            let table = weights.positionEmbedding
+        else { return }
+        var row = [Float](repeating: 0, count: shape.hiddenSize)
+        var span = row.mutableSpan
+        dequantise(table, row: position + rowOffset, into: &span)
+        add(row.span, to: &state)
+    }
+
+    private func dequantise(_ table: Tensor, row: Int, into output: inout MutableSpan<Float>) {
         dequantiseRow(
             weights: file.bytes(of: table), format: table.format, columnCount: table.columnCount,
-            row: token, into: &state)
+            row: row, into: &output)
     }
 
     /// Output = input · Wᵀ for `tokenCount` rows: [tokens, columns] to [tokens, rows].
@@ -99,6 +123,27 @@ package struct LlamaModel: Sendable {
             into: &target)
     }
 
+    /// Output = input · W for each of `tokenCount` rows: [tokens, rows] to [tokens, columns], of
+    /// a matrix whose rows are neurons; those with an activation of zero are not read.
+    func accumulateRowSums(
+        _ tensor: Tensor, _ input: [Float], into output: inout [Float], tokenCount: Int
+    ) {
+        var all = output.mutableSpan
+        for token in 0..<tokenCount {
+            let activations = input[token * tensor.rowCount..<(token + 1) * tensor.rowCount]
+            let active = activations.indices.filter { activations[$0] != 0 }
+            let rows = active.map { UInt32($0 - activations.startIndex) }
+            let coefficients = active.map { activations[$0] }
+            var sums = all._mutatingExtracting(
+                token * tensor.columnCount..<(token + 1) * tensor.columnCount)
+            for column in sums.indices { sums[column] = 0 }
+            accumulateRows(
+                weights: file.bytes(of: tensor), format: tensor.format,
+                columnCount: tensor.columnCount, selected: rows.span,
+                coefficients: coefficients.span, into: &sums)
+        }
+    }
+
     /// Output[k] = row `rows[k]` of the tensor · input.
     package func multiplySelected(
         _ tensor: Tensor, rows: Span<UInt32>, by input: Span<Float>,
@@ -113,8 +158,7 @@ package struct LlamaModel: Sendable {
     package func logits(of state: Span<Float>, threadCount: Int) -> [Float] {
         var normed = [Float](repeating: 0, count: shape.hiddenSize)
         var normedSpan = normed.mutableSpan
-        rmsNorm(
-            state, weight: outputNorm.span, epsilon: shape.normEpsilon, into: &normedSpan)
+        outputNorm.apply(to: state, epsilon: shape.normEpsilon, into: &normedSpan)
         var logits = [Float](repeating: 0, count: shape.vocabularySize)
         var target = logits.mutableSpan
         multiply(
@@ -124,35 +168,10 @@ package struct LlamaModel: Sendable {
     }
 }
 
-/// The norm weights of one layer, [hidden] each.
-package struct LayerNorms: Sendable {
-    package let attention: [Float]
-    package let feedForward: [Float]
-}
-
-extension LlamaShape {
+extension DecoderShape {
     /// Queries, keys and values of one position in one row.
     package var qkvWidth: Int { querySize + 2 * keyValueSize }
 
     /// Queries that share a KV head, in one row.
     package var groupWidth: Int { queryGroupSize * headSize }
-}
-
-extension LlamaModel {
-    /// Bytes of one QKV neuron's weights, its share of scales included, rounded up.
-    package var qkvNeuronByteCount: Int {
-        guard let layer = weights.layers.first else { return 0 }
-        return [layer.query, layer.key, layer.value].reduce(0) { $0 + $1.columnByteCount }
-    }
-
-    /// Bytes of one MLP neuron's weights: gate and up row, down column.
-    package var feedForwardNeuronByteCount: Int {
-        guard let layer = weights.layers.first else { return 0 }
-        return layer.gate.rowByteCount + layer.up.rowByteCount + layer.down.columnByteCount
-    }
-}
-
-extension Tensor {
-    /// Bytes of one column with its share of the rows' scales, rounded up.
-    fileprivate var columnByteCount: Int { (byteCount + columnCount - 1) / columnCount }
 }

@@ -4,30 +4,34 @@ import Testing
 import WeightFormats
 
 /// The table of a model's tensors.
-@Suite struct LlamaWeightsTests {
-    private func weights(_ builder: GGUFBuilder) throws -> LlamaWeights {
+@Suite struct DecoderWeightsTests {
+    private func weights(_ builder: GGUFBuilder) throws -> DecoderWeights {
         let file = try ModelFile.parse(builder.build(), name: "test")
-        return try LlamaWeights.read(from: file, shape: try LlamaShape.read(from: file))
+        return try DecoderWeights.read(from: file, shape: try DecoderShape.read(from: file))
     }
 
     @Test func `Each role gets the tensor of its name and layer`() throws {
         let weights = try weights(TinyLlama.builder(isOutputTied: false))
         #expect(weights.layers.count == 2)
         let layer = weights.layers[1]
-        #expect(layer.attentionNorm.name == "blk.1.attn_norm.weight")
+        #expect(layer.attentionNorm.weight.name == "blk.1.attn_norm.weight")
         #expect(layer.query.name == "blk.1.attn_q.weight")
         #expect(layer.key.name == "blk.1.attn_k.weight")
         #expect(layer.value.name == "blk.1.attn_v.weight")
         #expect(layer.attentionOutput.name == "blk.1.attn_output.weight")
-        #expect(layer.feedForwardNorm.name == "blk.1.ffn_norm.weight")
-        #expect(layer.gate.name == "blk.1.ffn_gate.weight")
+        #expect(layer.feedForwardNorm.weight.name == "blk.1.ffn_norm.weight")
+        #expect(layer.gate?.name == "blk.1.ffn_gate.weight")
         #expect(layer.up.name == "blk.1.ffn_up.weight")
         #expect(layer.down.name == "blk.1.ffn_down.weight")
         #expect(weights.tokenEmbedding.name == "token_embd.weight")
-        #expect(weights.outputNorm.name == "output_norm.weight")
+        #expect(weights.outputNorm.weight.name == "output_norm.weight")
         #expect(weights.output.name == "output.weight")
         #expect(!weights.isOutputTied)
         #expect(weights.rotaryFactors == nil)
+        #expect(weights.positionEmbedding == nil)
+        #expect(weights.outputNorm.bias == nil)
+        #expect(layer.biases == nil)
+        #expect(!layer.isDownTransposed)
     }
 
     @Test func `Without an output matrix the embedding is used twice and counted once`() throws {
@@ -65,7 +69,7 @@ import WeightFormats
     @Test func `Trailing dimensions of one change nothing`() throws {
         var builder = TinyLlama.builder()
         builder.editTensor("output_norm.weight") { $0.dimensions = [64, 1, 1] }
-        #expect(try weights(builder).outputNorm.elementCount == 64)
+        #expect(try weights(builder).outputNorm.weight.elementCount == 64)
     }
 
     @Test func `Norm weights may be F16 but not quantised`() throws {
@@ -75,7 +79,7 @@ import WeightFormats
             $0.typeCode = WeightFormat.f16.typeCode
             $0.bytes = WeightFormat.f16.encode(ones)
         }
-        #expect(try weights(builder).outputNorm.format == .f16)
+        #expect(try weights(builder).outputNorm.weight.format == .f16)
         builder.editTensor("output_norm.weight") {
             $0.typeCode = WeightFormat.q8_0.typeCode
             $0.bytes = WeightFormat.q8_0.encode(ones)
