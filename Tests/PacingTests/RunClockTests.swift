@@ -243,13 +243,23 @@ import Testing
         #expect(wall.now == 1_200_000)
     }
 
-    @Test func `When the core is taken, the rest of the wait is slept`() throws {
+    @Test func `When the core is taken, waits are slept for a while`() throws {
         let wall = SimulatedWall(now: 1_000_000)
         wall.offerNanoseconds = 30_000
-        try makeClock(wall).receive(arrival: EmulatedTime(100_000_000), delivery: nil)
+        let clock = makeClock(wall)
+        try clock.receive(arrival: EmulatedTime(100_000_000), delivery: nil)
         #expect(wall.sleeps == [1_150_000, 1_200_000])
         #expect(wall.offerCount == 1)
-        #expect(wall.now == 1_200_000)
+        try clock.receive(arrival: EmulatedTime(200_000_000), delivery: nil)
+        #expect(wall.sleeps.last == 1_400_000)
+        #expect(wall.offerCount == 1)
+        // 50 ms later it is tried again.
+        wall.offerNanoseconds = 1
+        wall.now = 60_000_000
+        try clock.receive(arrival: EmulatedTime(30_000_000_000), delivery: nil)
+        #expect(wall.sleeps.last == 60_950_000)
+        #expect(wall.offerCount > 1)
+        #expect(wall.now == 61_000_000)
     }
 
     @Test func `Late wake-ups make the next sleeps end earlier`() throws {

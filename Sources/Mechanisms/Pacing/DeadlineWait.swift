@@ -4,8 +4,9 @@ import CLinuxShims
 /// spare, and looks at its watch now and then. Never returns early.
 ///
 /// Whether a core is spare shows in the wait itself: between two looks at the clock the core is
-/// offered to whoever wants it, and if somebody took it for a while, nothing is spare and the
-/// rest of the wait is slept. A caller that knows that every waiting thread has a core of its own
+/// offered to whoever wants it, and if somebody took it for a while, nothing is spare: an offer
+/// costs a whole slice of the scheduler then, so for some time all waits are slept to their end,
+/// from which the kernel wakes a thread that has used little. A caller that knows that every waiting thread has a core of its own
 /// does not even offer.
 ///
 /// How shortly before: as much as the last sleeps ended late, which differs between machines (an
@@ -19,6 +20,8 @@ struct DeadlineWait {
     static let greatestMargin: UInt64 = 1_000_000
     /// An offer of the core that lasts longer was taken.
     static let contention: UInt64 = 25_000
+    /// For so long after that, nothing is offered.
+    static let contentionMemory: UInt64 = 50_000_000
     /// Between two looks at the watch; with a late wake-up still within 50 ms.
     static let watchNanoseconds: UInt64 = 40_000_000
 
@@ -29,6 +32,7 @@ struct DeadlineWait {
     private var hasSetTimerSlack = false
     /// How long before a deadline a sleep is to end.
     private(set) var margin = leastMargin
+    private var contendedUntil = WallInstant(nanoseconds: 0)
 
     /// - Parameter sparesCores: whether every waiting thread has a core of its own for certain.
     init(clock: WallClock, sparesCores: Bool, watch: @escaping WaitWatch) {
@@ -44,15 +48,17 @@ struct DeadlineWait {
         until deadline: WallInstant, now: WallInstant
     ) throws(PacingError) -> WallInstant {
         var now = now
-        var isContended = false
         // Also without any waiting: a role that is always late must still hear a signal.
         try lookAtWatch(now)
         while now < deadline {
+            let isContended = now < contendedUntil
             let margin = isContended ? 0 : margin
             if deadline.nanoseconds - now.nanoseconds <= margin {
                 let before = now
                 now = lookAgain()
-                isContended = now.nanoseconds - before.nanoseconds > Self.contention
+                if now.nanoseconds - before.nanoseconds > Self.contention, !sparesCores {
+                    contendedUntil = now.advanced(byNanoseconds: Self.contentionMemory)
+                }
                 continue
             }
             let wake = min(deadline.moved(backByNanoseconds: margin), nextWatch)

@@ -48,9 +48,15 @@ struct PacedRecord {
     let span: Duration
     /// Of the coordinator and of all workers.
     let overruns: OverrunCount
+    /// Payload bytes that really moved, by link.
+    let movedByteCounts: [UInt64]
     private(set) var byRole: [(role: String, deadlines: UInt64, missed: UInt64)]
 
-    init(dilation: Dilation, span: Duration, overruns: OverrunCount, workers: [WorkerFacts]) {
+    init(
+        dilation: Dilation, span: Duration, overruns: OverrunCount, movedByteCounts: [UInt64],
+        workers: [WorkerFacts]
+    ) {
+        self.movedByteCounts = movedByteCounts
         self.dilation = dilation
         self.span = span
         byRole = [("coordinator", overruns.deadlines, overruns.missed)]

@@ -153,25 +153,30 @@ struct RunResult {
 
     private var links: [JSONValue] {
         guard let time else { return [] }
-        return time.links.compactMap { name, link in
-            let counters = link.counters
+        return time.links.enumerated().compactMap { index, entry in
+            let counters = entry.link.counters
             // Links that nothing used yet (between DIMMs, most often) are left out.
             guard counters.messages > 0 else { return nil }
             return .object([
-                "name": .string(name),
-                "cap_bytes_per_second": .unsigned(link.bandwidth.bytesPerSecond),
+                "name": .string(entry.name),
+                "cap_bytes_per_second": .unsigned(entry.link.bandwidth.bytesPerSecond),
                 "bytes": .unsigned(counters.bytes.bytes),
                 "messages": .unsigned(counters.messages),
                 "busy_seconds": JSONValue(counters.busy.seconds),
                 "queueing_seconds": JSONValue(counters.queueing.seconds),
                 "busy_share": JSONValue(counters.busy.seconds / time.now.sinceStart.seconds),
-                "host": .object([
-                    "achieved_bytes_per_second": paced.map {
-                        JSONValue(Double(counters.bytes.bytes) / $0.seconds)
-                    } ?? .null
-                ]),
+                "host": .object(["achieved_bytes_per_second": achieved(link: index, time)]),
             ])
         }
+    }
+
+    /// What really moved over a link of a paced run, per second behind the prefill, on the
+    /// emulated scale: never above the cap but for what the limiter lets catch up.
+    private func achieved(link: Int, _ time: Timekeeper) -> JSONValue {
+        guard let paced else { return .null }
+        let seconds = paced.seconds - time.prefillDuration.seconds
+        guard seconds > 0 else { return .null }
+        return JSONValue(Double(paced.movedByteCounts[link]) / seconds)
     }
 
     private var overruns: JSONValue {

@@ -128,7 +128,8 @@ struct RunSession {
                 pacing.map {
                     PacedRecord(
                         dilation: $0.dilation, span: span,
-                        overruns: coordinator.overruns, workers: facts)
+                        overruns: coordinator.overruns,
+                        movedByteCounts: coordinator.movedByteCounts, workers: facts)
                 }
             })
     }

@@ -48,7 +48,7 @@ extension Coordinator {
     }
 
     /// The header of a message of `byteCount` bytes to a DIMM, with when it arrives.
-    func stamped(
+    mutating func stamped(
         _ request: MessageHeader, byteCount: Int, to dimm: Int, readyAt: EmulatedTime,
         arrival: EmulatedTime
     ) throws(CoordinatorError) -> MessageHeader {
@@ -61,7 +61,14 @@ extension Coordinator {
                 workEnd: nil)
         }
         header.delivery = delivery?.nanoseconds ?? 0
+        countMoved(byteCount, dimm: dimm)
         return header
+    }
+
+    private mutating func countMoved(_ byteCount: Int, dimm: Int) {
+        for link in time?.machine.paths[dimm] ?? [] {
+            movedByteCounts[link] += UInt64(byteCount)
+        }
     }
 
     mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
@@ -70,6 +77,7 @@ extension Coordinator {
             min(answer.report.missedDeadlineCount, answer.report.deadlineCount)
         )
         delivery = max(delivery ?? answer.delivery, answer.delivery)
+        countMoved(answer.payloadByteCount, dimm: dimm)
         try time?.receive(
             from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
             report: answer.report)

@@ -30,6 +30,9 @@ package struct Coordinator: ~Copyable {
     private var hot: NeuronAssignment?
     private var tokenCount = 0
     var workerDeadlines: [(count: UInt64, missed: UInt64)]
+    /// Payload bytes of messages since the clock started, by link: what really moved, without the
+    /// weights that the prefill streams in emulated time alone.
+    package internal(set) var movedByteCounts: [UInt64]
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
@@ -49,6 +52,7 @@ package struct Coordinator: ~Copyable {
         buffers = TokenBuffers(model: model, isWide: options.rule != nil)
         ledger = WorkLedger(dimmCount: links.count)
         workerDeadlines = Array(repeating: (0, 0), count: links.count)
+        movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
     }
 
     // MARK: Start and end
@@ -126,6 +130,7 @@ package struct Coordinator: ~Copyable {
         let hotWeightByteCount = ledger.hotWeightByteCount
         ledger = WorkLedger(dimmCount: exchange.count)
         ledger.hotWeightByteCount = hotWeightByteCount
+        movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
         tokenCount = 0
     }
 
@@ -197,7 +202,7 @@ package struct Coordinator: ~Copyable {
             let byteCount = 8 * rowCount * rowFloats
             if let now = time?.now,
                 let booking = try time?.transfer(
-                    "keys and values", byteCount, dimm: dimm, readyAt: now)
+                    "keys and values", byteCount, dimm: dimm, readyAt: now, ring: .to)
             {
                 header = try stamped(
                     header, byteCount: byteCount, to: dimm, readyAt: now,

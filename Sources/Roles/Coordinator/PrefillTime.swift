@@ -54,7 +54,7 @@ extension Timekeeper {
             // The first DIMMs take what the division leaves.
             let share = byteCount / dimmCount + (dimm < byteCount % dimmCount ? 1 : 0)
             let booking = try transfer(
-                "weights of layer \(layer)", share, dimm: dimm, readyAt: readyAt)
+                "weights of layer \(layer)", share, dimm: dimm, readyAt: readyAt, ring: nil)
             latest = max(latest, booking.arrival)
         }
         return latest

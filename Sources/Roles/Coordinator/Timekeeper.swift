@@ -87,7 +87,8 @@ package struct Timekeeper {
     mutating func send(byteCount: Int, to dimm: Int) throws(CoordinatorError) -> EmulatedTime {
         let flow = newFlow()
         let booking = try transfer(
-            "\(step.name) to DIMM \(dimm)", byteCount, dimm: dimm, readyAt: now, flow: flow)
+            "\(step.name) to DIMM \(dimm)", byteCount, dimm: dimm, readyAt: now, ring: .to,
+            flow: flow)
         step.requests[dimm] = booking
         step.flows[dimm] = flow
         return booking.arrival
@@ -157,7 +158,7 @@ package struct Timekeeper {
             recordRequest(reply, busy: busy)
             let booking = try transfer(
                 "\(step.name) from DIMM \(reply.dimm)", reply.byteCount, dimm: reply.dimm,
-                readyAt: reply.ready, flow: step.flows[reply.dimm] ?? 0)
+                readyAt: reply.ready, ring: .from, flow: step.flows[reply.dimm] ?? 0)
             if latest.map({ $0.booking.arrival < booking.arrival }) ?? true {
                 latest = (reply, booking)
             }
@@ -187,22 +188,32 @@ package struct Timekeeper {
         now = time
     }
 
-    /// Books a transfer outside of a step's requests and replies.
+    /// Which ring of a DIMM a message travels in.
+    enum Ring: String {
+        case to
+        case from
+    }
+
+    /// Books a transfer.
+    ///
+    /// - Parameter ring: of the message that it is; `nil` for what moves in emulated time alone.
     mutating func transfer(
-        _ name: String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, flow: UInt64 = 0
+        _ name: String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, ring: Ring?,
+        flow: UInt64 = 0
     ) throws(CoordinatorError) -> PathBooking {
         var bookings: [(Int, Booking)] = []
         let booking = try machine.transfer(byteCount, dimm: dimm, readyAt: readyAt) {
             if records { bookings.append(($0, $1)) }
         }
         guard records else { return booking }
-        let direction = name.contains(" from ") ? "from" : "to"
-        timeline.add(
-            TimelineEvent(
-                kind: .message, name: name, unit: "ring \(direction) DIMM \(dimm)",
-                ready: readyAt, start: booking.booking.start, end: booking.booking.end,
-                token: token, layer: layer, byteCount: UInt64(byteCount), macCount: 0,
-                bound: "link", rate: machine.linkNames[booking.bottleneck], flow: flow))
+        if let ring {
+            timeline.add(
+                TimelineEvent(
+                    kind: .message, name: name, unit: "ring \(ring.rawValue) DIMM \(dimm)",
+                    ready: readyAt, start: booking.booking.start, end: booking.booking.end,
+                    token: token, layer: layer, byteCount: UInt64(byteCount), macCount: 0,
+                    bound: "link", rate: machine.linkNames[booking.bottleneck], flow: flow))
+        }
         for (link, booking) in bookings {
             timeline.add(
                 TimelineEvent(
