@@ -60,8 +60,16 @@ extension LaunchTests {
                 let overruns: [Role]
             }
 
+            struct Link: Decodable {
+                struct Host: Decodable { let achievedBytesPerSecond: Double }
+
+                let capBytesPerSecond: Double
+                let host: Host
+            }
+
             let seconds: Seconds
             let host: Host
+            let links: [Link]
         }
 
         @Test(arguments: ["2-dimm", "4-dimm", "rtx4090-8dimm"])
@@ -85,6 +93,21 @@ extension LaunchTests {
             if isFaithful { #expect(ratio <= 1.03) }
             #expect(timing.host.overruns.allSatisfy { $0.deadlines > 0 })
             #expect(timing.host.overruns.first?.role == "coordinator")
+            #expect(
+                timing.links.allSatisfy {
+                    $0.host.achievedBytesPerSecond > 0
+                        && $0.host.achievedBytesPerSecond <= $0.capBytesPerSecond
+                })
+        }
+
+        @Test func `A dilation that no machine holds ends with exit 76 and the result`() throws {
+            let model = try TinyModelFile()
+            let outcome = try model.run([
+                "--clock", "paced", "--dilation", "0.001", "--json", "-",
+            ])
+            #expect(outcome.ending == .exited(76), "\(outcome.errors)")
+            #expect(outcome.errors.contains("not faithful"))
+            #expect(try outcome.document().generatedTokens.count == TinyModelFile.tokenCount)
         }
     }
 }

@@ -5,9 +5,9 @@ import CLinuxShims
 ///
 /// Whether a core is spare shows in the wait itself: between two looks at the clock the core is
 /// offered to whoever wants it, and if somebody took it for a while, nothing is spare: an offer
-/// costs a whole slice of the scheduler then, so for some time all waits are slept to their end,
-/// from which the kernel wakes a thread that has used little. A caller that knows that every waiting thread has a core of its own
-/// does not even offer.
+/// costs a whole slice of the scheduler then. So for some time all waits are slept to their end,
+/// from which the kernel wakes a thread that has used little. A caller that knows that every
+/// waiting thread has a core of its own does not even offer.
 ///
 /// How shortly before: as much as the last sleeps ended late, which differs between machines (an
 /// idle virtual processor takes longer to wake than a real one) and is learnt, not assumed.
