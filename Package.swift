@@ -165,10 +165,12 @@ let package = Package(
         layer(
             .programs, "hermes",
             imports: [
-                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages",
-                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "Pacing",
-                "PackedSets", "Quantities", "RingTransport", "Telemetry", "SparsityCalibration",
-                "Supervision", "Tokenizer", "Topology", "Transformer",
+                "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
+                "HardwareModel", "MappedMemory", "Messages", "ModelFile", "NUMABinding",
+                "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
+                "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
+                "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
+                "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
             embedding: ["Texts/calibration.txt"]),

@@ -5,8 +5,8 @@ extension LaunchTests {
     /// Help, version and the topology commands.
     @Suite struct HelpTests {
         private static let commands = [
-            [], ["run"], ["calibrate"], ["topology"], ["topology", "show"], ["topology", "check"],
-            ["worker"],
+            [], ["run"], ["calibrate"], ["record"], ["policy"], ["partition"], ["topology"],
+            ["topology", "show"], ["topology", "check"], ["worker"],
         ]
 
         @Test(arguments: commands)
@@ -19,7 +19,7 @@ extension LaunchTests {
         }
 
         /// An example that names a topology must name one that is there.
-        @Test(arguments: [[], ["run"], ["topology"]])
+        @Test(arguments: [[], ["run"], ["partition"], ["topology"]])
         func `Examples name topologies that exist`(command: [String]) throws {
             let help = try LaunchTests.start(command + ["--help"]).text
             let words = help.split(whereSeparator: \.isWhitespace)

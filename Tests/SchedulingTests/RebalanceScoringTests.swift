@@ -81,6 +81,7 @@ import Testing
     @Test func `Imbalance by hand`() {
         var imbalance = LoadImbalance()
         #expect(imbalance.mean == 0 && imbalance.maximum == 0 && imbalance.sampleCount == 0)
+        #expect(imbalance.weighted == 0)
         imbalance.add(loads: [0, 0])
         imbalance.add(loads: [])
         #expect(imbalance.sampleCount == 0, "nothing to balance")
@@ -88,10 +89,12 @@ import Testing
         imbalance.add(loads: [4, 0])
         #expect(imbalance.mean == 1.5)
         #expect(imbalance.maximum == 2)
+        #expect(imbalance.weighted == 6.0 / 4)
         var other = LoadImbalance()
         other.add(loads: [3, 0, 0])
         imbalance += other
         #expect(imbalance.mean == 2)
+        #expect(imbalance.weighted == 9.0 / 5)
         #expect(imbalance.maximum == 3)
         #expect(imbalance.sampleCount == 3)
         #expect(LoadImbalance.ratio(loads: [1, 1, 2]) == 1.5)

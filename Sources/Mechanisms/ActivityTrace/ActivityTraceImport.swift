@@ -1,4 +1,4 @@
-import PackedSets
+package import PackedSets
 package import SystemPackage
 
 /// Turns activity that a NumPy program recorded into an ``ActivityTraceWriter``'s file.
@@ -29,39 +29,36 @@ package struct ActivityTraceImport: Sendable {
     package func run(
         from archivePath: FilePath, to tracePath: FilePath
     ) throws(ActivityTraceError) -> TraceSummary {
-        var archive = try NumPyArchive.open(archivePath)
-        let recording = try Recording(
-            &archive, file: archivePath.string, neuronCount: neuronCount)
-        let header = TraceHeader(
-            modelName: modelName, modelSHA256: modelSHA256,
-            source: "\(archivePath.lastComponent?.string ?? "")\(recording.setting)",
-            shape: TraceShape(
-                layerCount: recording.layerCount,
-                blocks: [TraceBlock(name: blockName, neuronCount: recording.neuronCount)]),
-            prefillTokenCount: recording.prefillTokenCount)
-        var writer = try ActivityTraceWriter.create(tracePath, header: header)
-        for (token, tokenID) in recording.tokenIDs.enumerated() {
-            try writer.append(tokenID: tokenID, sets: try recording.sets(ofToken: token))
+        let activity = try read(archivePath)
+        var writer = try ActivityTraceWriter.create(tracePath, header: activity.header)
+        for (token, tokenID) in activity.tokenIDs.enumerated() {
+            try writer.append(tokenID: tokenID, sets: try activity.sets(ofToken: token))
         }
         return try writer.finish()
+    }
+
+    /// Reads the archive, for whoever does more with its activity than to write it down.
+    package func read(_ archivePath: FilePath) throws(ActivityTraceError) -> ImportedActivity {
+        var archive = try NumPyArchive.open(archivePath)
+        return try ImportedActivity(
+            &archive, file: archivePath.string,
+            fileName: archivePath.lastComponent?.string ?? "", importer: self)
     }
 }
 
 /// The archive's arrays, checked against each other.
-private struct Recording {
-    let layerCount: Int
-    let neuronCount: Int
-    let prefillTokenCount: Int
-    let tokenIDs: [Int]
-    /// What the archive tells of the setting, to follow the file's name.
-    let setting: String
+package struct ImportedActivity: Sendable {
+    package let header: TraceHeader
+    /// The token that each step consumed.
+    package let tokenIDs: [Int]
 
     private let file: String
     private let masks: [UInt8]  // [tokens, layers, bytes]
     private let byteCount: Int
 
     init(
-        _ archive: inout NumPyArchive, file: String, neuronCount expected: Int?
+        _ archive: inout NumPyArchive, file: String, fileName: String,
+        importer: ActivityTraceImport
     ) throws(ActivityTraceError) {
         self.file = file
         let array = try archive.array(named: "masks")
@@ -71,12 +68,10 @@ private struct Recording {
                 .lacks("uint8 elements in three dimensions: its shape is \(array.shape)"))
         }
         self.masks = masks
-        layerCount = array.shape[1]
         byteCount = array.shape[2]
         let capacity = 8 * byteCount
-        let neuronCount = expected ?? capacity
+        let neuronCount = importer.neuronCount ?? capacity
         try rules.check("room for neurons", capacity, in: neuronCount...neuronCount + 7)
-        self.neuronCount = neuronCount
 
         tokenIDs = try Self.integers("ids", of: &archive, file: file, shape: [array.shape[0]])
         let idRules = FieldReader([], file: file, place: .entry("ids"))
@@ -86,14 +81,21 @@ private struct Recording {
         let prefill = try Self.integers("prefill", of: &archive, file: file, shape: [])
         try FieldReader([], file: file, place: .entry("prefill"))
             .check("token count", prefill[0], in: 0...tokenIDs.count)
-        prefillTokenCount = prefill[0]
-        setting = try Self.setting(&archive)
+        header = TraceHeader(
+            modelName: importer.modelName, modelSHA256: importer.modelSHA256,
+            source: fileName + (try Self.setting(&archive)),
+            shape: TraceShape(
+                layerCount: array.shape[1],
+                blocks: [TraceBlock(name: importer.blockName, neuronCount: neuronCount)]),
+            prefillTokenCount: prefill[0])
     }
 
-    /// The active neurons of each layer.
+    /// The active neurons of each layer, [layers].
     ///
     /// - Throws: if a neuron past the last is active.
-    func sets(ofToken token: Int) throws(ActivityTraceError) -> [PackedSet] {
+    package func sets(ofToken token: Int) throws(ActivityTraceError) -> [PackedSet] {
+        let layerCount = header.shape.layerCount
+        let neuronCount = header.shape.blocks[0].neuronCount
         var sets: [PackedSet] = []
         for layer in 0..<layerCount {
             var set = PackedSet(elementCount: neuronCount)

@@ -16,7 +16,8 @@ struct Hermes: ParsableCommand {
             """,
         version: Provenance.versionLine,
         subcommands: [
-            RunCommand.self, CalibrateCommand.self, TopologyCommand.self, WorkerCommand.self,
+            RunCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
+            PartitionCommand.self, TopologyCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

@@ -14,6 +14,11 @@ enum Provenance {
 
     static var versionLine: String { "\(version) (revision \(revision))" }
 
+    /// The program alone, for results that no topology enters.
+    static var program: JSONValue {
+        ["version": .string(version), "revision": .string(revision)]
+    }
+
     /// The part that equal runs share.
     static func record(topology: Topology, topologyPath: String) -> JSONValue {
         .object([

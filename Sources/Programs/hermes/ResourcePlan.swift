@@ -69,6 +69,14 @@ struct ResourcePlan {
         max(0, Int(clamping: topology.gpu.usableMemory.bytes) - denseByteCount)
     }
 
+    /// A DIMM's memory that its KV cache leaves for neurons.
+    func neuronMemoryByteCount(dimm: Int) -> Int {
+        let capacity = Int(clamping: topology.dimms[dimm].memoryCapacity.bytes)
+        let keyValues = Self.keyValueByteCount(
+            model, dimm: dimm, dimmCount: topology.dimms.count, capacity: contextCapacity)
+        return max(0, capacity - keyValues)
+    }
+
     /// Bytes of each direction of a worker's ring: the longest message, four times.
     var ringCapacity: Int {
         let shape = model.shape
@@ -81,14 +89,19 @@ struct ResourcePlan {
         return RingSegment.capacity(forMessageByteCount: longest, messageCount: 4)
     }
 
-    /// Throws what the topology (exit 65) or the machine (exit 69) has too little of.
-    func check() throws {
+    /// Throws if the topology's GPU cannot hold the dense part (exit 65).
+    func checkGPUMemory() throws {
         guard denseByteCount <= Int(clamping: topology.gpu.usableMemory.bytes) else {
             throw Failure(
                 .badInput,
                 "topology '\(topology.name)': gpu usable memory \(topology.gpu.usableMemory) is "
                     + "less than the \(denseByteCount) bytes of the model's dense part")
         }
+    }
+
+    /// Throws what the topology (exit 65) or the machine (exit 69) has too little of.
+    func check() throws {
+        try checkGPUMemory()
         for dimm in topology.dimms where !isReference {
             let needed = dimmByteCounts[dimm.index]
             guard needed <= Int(clamping: dimm.memoryCapacity.bytes) else {

@@ -86,6 +86,19 @@ enum WholeFile {
         }
     }
 
+    /// As ``prepare(_:)``, for a file that somebody else writes and renames: a pipe or device in
+    /// its place would be replaced by it.
+    ///
+    /// - Returns: the path with links followed.
+    static func prepareRegular(_ path: String) throws -> String {
+        try prepare(path)
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+        guard isReplaceable(target) else {
+            throw Failure(.machineLacks, "cannot write '\(path)': not a regular file")
+        }
+        return target.path
+    }
+
     /// Writes a file so that readers see the old content or the new, never a part. Links, pipes
     /// and devices are written through, not replaced.
     static func write(_ bytes: [UInt8], to path: String) throws {
