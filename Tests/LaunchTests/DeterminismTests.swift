@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension LaunchTests {
@@ -72,18 +73,52 @@ extension LaunchTests {
             let links: [Link]
         }
 
+        private func run(_ topology: String, dilation: Int) throws -> Outcome {
+            try LaunchTests.start([
+                "run", "--raw", "--ignore-eos", "--prompt", "The capital of France is",
+                "--tokens", "12", "--topology", topology, "--clock", "paced", "--dilation",
+                "\(dilation)", "--json", "-",
+            ])
+        }
+
+        @Test func `Without a dilation the run finds one, or says why not`() throws {
+            let model = try TinyModelFile()
+            let outcome = try model.run(["--clock", "paced", "--topology", "2-dimm"])
+            if outcome.ending == .exited(69) {
+                #expect(outcome.errors.contains("too busy"))
+            } else {
+                #expect(outcome.ending == .exited(0) || outcome.ending == .exited(76))
+                #expect(outcome.errors.contains("at dilation"))
+            }
+        }
+
+        @Test func `A worker that dies during a long paced wait is noticed`() throws {
+            let model = try TinyModelFile()
+            // At this dilation the prefill alone takes minutes.
+            let launch = try model.launch([
+                "--clock", "paced", "--dilation", "1000000", "--topology", "2-dimm",
+            ])
+            launch.wait(for: "two workers") { launch.workers.count == 2 }
+            usleep(300_000)
+            if let victim = launch.workers.last { kill(victim.identifier, SIGKILL) }
+            let outcome = launch.finish(within: .seconds(20))
+            #expect(outcome.ending == .exited(75), "\(outcome.errors)")
+        }
+
         @Test(arguments: ["2-dimm", "4-dimm", "rtx4090-8dimm"])
         func `Wall time over the dilation is emulated time`(topology: String) throws {
             _ = try DefaultModel.path()
-            let outcome = try LaunchTests.start([
-                "run", "--raw", "--ignore-eos", "--prompt", "The capital of France is",
-                "--tokens", "12", "--topology", topology, "--clock", "paced", "--dilation",
-                "300", "--json", "-",
-            ])
-            // A busy machine may miss deadlines; then the run says so, and the result still stands.
+            var outcome = try run(topology, dilation: 300)
+            // A busy machine misses deadlines; then the run says so, and needs more dilation.
+            for dilation in [900, 2_700] where outcome.ending == .exited(76) {
+                #expect(outcome.errors.contains("not faithful"))
+                outcome = try run(topology, dilation: dilation)
+            }
             let isFaithful = outcome.ending == .exited(0)
             try #require(isFaithful || outcome.ending == .exited(76), "\(outcome.errors)")
-            #expect(isFaithful != outcome.errors.contains("not faithful"))
+            if !isFaithful {
+                Issue.record("too busy a machine for this check", severity: .warning)
+            }
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
             let timing = try decoder.decode(Timing.self, from: Data(outcome.output))

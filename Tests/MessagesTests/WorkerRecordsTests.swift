@@ -70,6 +70,30 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 2), (0, 1), (1 << 48 + 1, 0), (.max, .max)] as [(UInt64, UInt64)])
+    func `Impossible counts of deadlines are refused`(count: UInt64, missed: UInt64) {
+        var facts = WorkerFacts(
+            weightByteCount: 0, keyValueByteCount: 0, node: 0, pagesOnNode: 0, pagesElsewhere: 0,
+            pagesUntouched: 0, processorNanoseconds: 0, privateDirtyByteCount: 0)
+        facts.deadlineCount = count
+        facts.missedDeadlineCount = missed
+        var report = WorkReport()
+        report.deadlineCount = count
+        report.missedDeadlineCount = missed
+        let factsMessage = Message(byteCount: Self.base + WorkerFacts.byteCount) {
+            facts.encode(into: &$0)
+        }
+        expectCorrupt("impossible") { () throws(LinkError) in
+            try factsMessage.read { (bytes) throws(LinkError) in try WorkerFacts(decoding: bytes) }
+        }
+        let reportMessage = Message(byteCount: Self.base + WorkReport.byteCount) {
+            report.encode(into: &$0)
+        }
+        expectCorrupt("impossible") { () throws(LinkError) in
+            try reportMessage.read { (bytes) throws(LinkError) in try WorkReport(decoding: bytes) }
+        }
+    }
+
     @Test func `Facts are read as they were written`() throws {
         var random = SplitMix64(seed: 3)
         for round in 0..<100 {
@@ -79,8 +103,9 @@ import Testing
                 pagesOnNode: field(), pagesElsewhere: field(), pagesUntouched: field(),
                 processorNanoseconds: field(), privateDirtyByteCount: field())
             facts.busyPicoseconds = field()
-            facts.deadlineCount = field()
-            facts.missedDeadlineCount = field()
+            facts.deadlineCount = round == 0 ? 1 << 48 : random.next() >> 16
+            facts.missedDeadlineCount =
+                round == 0 ? facts.deadlineCount : facts.deadlineCount / 3
             let message = Message(byteCount: Self.base + WorkerFacts.byteCount) {
                 facts.encode(into: &$0)
             }

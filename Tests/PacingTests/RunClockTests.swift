@@ -62,14 +62,20 @@ import Testing
         #expect(clock.overruns.missed == 0)
     }
 
-    @Test func `A message is not used before its links deliver it, and that is no overrun`() throws
+    @Test func `A message is not used before its links deliver it, which may make it late`() throws
     {
         let wall = SimulatedWall(now: 1_000_000)
         let clock = makeClock(wall)
+        // Due at 1.01 ms; 100 us late is within the tolerance, 190 us is not.
         try clock.receive(
-            arrival: EmulatedTime(5_000_000), delivery: WallInstant(nanoseconds: 1_300_000))
-        #expect(wall.now == 1_300_000)
+            arrival: EmulatedTime(5_000_000), delivery: WallInstant(nanoseconds: 1_110_000))
+        #expect(wall.now == 1_110_000)
         #expect(clock.overruns.missed == 0)
+        try clock.receive(
+            arrival: EmulatedTime(55_000_000), delivery: WallInstant(nanoseconds: 1_300_000))
+        #expect(wall.now == 1_300_000)
+        #expect(clock.overruns.missed == 1)
+        #expect(clock.overruns.worstLateness == .microseconds(190))
         try clock.receive(
             arrival: EmulatedTime(200_000_000), delivery: WallInstant(nanoseconds: 7))
         #expect(wall.now == 1_400_000)
@@ -210,10 +216,29 @@ import Testing
 
     @Test func `A result is not delivered before its work is over`() throws {
         let clock = makeClock(SimulatedWall(now: 1_000_000), links: try makeLinks())
-        let end = WallInstant(nanoseconds: 2_000_000)
-        let delivery = try clock.depart(
-            ByteCount(10), over: [0], readyAt: .start, workEnd: end)
-        #expect(delivery == end)
+        let end = WallInstant(nanoseconds: 1_040_000)
+        // Ready at 1.02 ms by its instant: a peer that says it is busy for longer is not believed.
+        let late = try clock.depart(
+            ByteCount(10), over: [1], readyAt: EmulatedTime(10_000_000), workEnd: end)
+        #expect(late?.nanoseconds == 1_020_006)
+        let early = try clock.depart(
+            ByteCount(10), over: [1], readyAt: EmulatedTime(30_000_000), workEnd: end)
+        #expect(early?.nanoseconds == 1_060_006)
+    }
+
+    @Test func `What a role passes over moves where it stands`() throws {
+        let wall = SimulatedWall(now: 1_000_000)
+        let clock = makeClock(wall)
+        try clock.receive(arrival: EmulatedTime(10_000_000), delivery: nil)
+        try clock.pass(to: EmulatedTime(12_000_000), lasting: EmulatedDuration(2_000_000))
+        #expect(wall.now == 1_020_000)
+        clock.beginWork()
+        let end = try clock.finishWork(
+            at: EmulatedTime(13_000_000), lasting: EmulatedDuration(1_000_000))
+        #expect(end?.nanoseconds == 1_026_000)
+        try clock.catchUp()
+        #expect(wall.now == 1_024_000)
+        #expect(clock.overruns.deadlines == 2)
     }
 
     @Test func `Links that hold nothing leave only the work`() throws {

@@ -14,20 +14,24 @@ import WeightFormats
         ("pcie.bandwidth", "40 MB/s"), ("pcie.efficiency", "1"),
     ]
 
-    private func plan(_ dimmCount: Int, _ dilation: UInt64, holds: Bool = true) throws -> RunPlan {
+    private func plan(
+        _ dimmCount: Int, _ dilation: UInt64, holds: Bool = true, capDivisor: UInt64 = 1
+    ) throws -> RunPlan {
         var plan = RunPlan(dimmCount: dimmCount)
         plan.topology = try Topology.small(dimmCount: dimmCount, overrides: Self.slowLinks)
         plan.pacing = PacedPlan(
-            dilation: Dilation(thousandths: dilation * 1_000), holdsMessages: holds)
+            dilation: Dilation(thousandths: dilation * 1_000), holdsMessages: holds,
+            capDivisor: capDivisor)
         return plan
     }
 
     /// Paced over emulated seconds, and the share of missed deadlines.
     private func ratio(
-        _ dimmCount: Int, _ dilation: UInt64, holds: Bool = true
+        _ dimmCount: Int, _ dilation: UInt64, holds: Bool = true, capDivisor: UInt64 = 1
     ) throws -> (ratio: Double, overrunShare: Double) {
         let model = try TinyLlama.builder(format: .q8_0).model()
-        let outcome = try SimulatedSystem.run(model, plan(dimmCount, dilation, holds: holds))
+        let outcome = try SimulatedSystem.run(
+            model, plan(dimmCount, dilation, holds: holds, capDivisor: capDivisor))
         let time = try #require(outcome.time)
         let paced = try #require(outcome.pacedSeconds)
         let (count, missed) = outcome.deadlines
@@ -57,6 +61,33 @@ import WeightFormats
         let free = try ratio(2, 400, holds: false)
         #expect(held.ratio >= 1)
         #expect(free.ratio < 0.9, "the links' share of the time is missing")
+    }
+
+    @Test func `Shared caps below the links' rates make the run longer, and late`() throws {
+        let slow = try ratio(2, 40, capDivisor: 4)
+        #expect(slow.ratio > 1.5, "the caps hold messages by themselves")
+        #expect(slow.overrunShare > 0.5, "what is held back is late")
+    }
+
+    @Test func `A second run on the same workers is as the first`() throws {
+        let model = try TinyLlama.builder(format: .q4_1).model()
+        var plan = try plan(2, 10)
+        plan.pacedRunCount = 2
+        let twice = try SimulatedSystem.run(model, plan)
+        plan.pacedRunCount = 1
+        let once = try SimulatedSystem.run(model, plan)
+        #expect(twice.logitBits == once.logitBits)
+        #expect(twice.time?.now == once.time?.now)
+    }
+
+    @Test func `A run of no further token is not ahead of its time`() throws {
+        let model = try TinyLlama.builder(format: .q8_0).model()
+        var plan = try plan(2, 20)
+        plan.tokenCount = 0
+        let outcome = try SimulatedSystem.run(model, plan)
+        let time = try #require(outcome.time)
+        let paced = try #require(outcome.pacedSeconds)
+        #expect(paced >= Double(time.prefillDuration.picoseconds) * 1e-12)
     }
 
     @Test func `Pacing changes neither tokens nor emulated time`() throws {

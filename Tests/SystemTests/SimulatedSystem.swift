@@ -27,6 +27,8 @@ struct RunPlan: Sendable {
     var topology: Topology?
     /// Ties emulated time to the wall clock; `nil` is the virtual clock.
     var pacing: PacedPlan?
+    /// How often prefill's hand-over and decoding are done, each time from the start.
+    var pacedRunCount = 1
 
     var contextCapacity: Int { prompt.count + tokenCount }
 
@@ -48,6 +50,8 @@ struct PacedPlan: Sendable {
     var dilation: Dilation
     /// Off in the build of the links that holds nothing back.
     var holdsMessages = true
+    /// The caps that processes share are so many times below the links' own rates.
+    var capDivisor: UInt64 = 1
 }
 
 /// What a run gave: greedy tokens, and for each the logits and the margin that chose it.
@@ -64,6 +68,12 @@ struct RunOutcome {
     var deadlines: (count: UInt64, missed: UInt64) = (0, 0)
 
     var logitBits: [[UInt32]] { logits.map { $0.map(\.bitPattern) } }
+
+    fileprivate mutating func forget() {
+        tokens = []
+        margins = []
+        logits = []
+    }
 
     /// Takes logits and chooses the next token.
     fileprivate mutating func choose(_ newLogits: [Float]) -> Int32 {
@@ -147,8 +157,12 @@ enum SimulatedSystem {
     ) throws -> WallInstant? {
         guard let pacing = plan.pacing, let topology = plan.topology else { return nil }
         let origin = WallInstant.now.advanced(byNanoseconds: 20_000_000)
+        wall.board?.reset()
         let rates = LinkPlan(topology).links.map {
-            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
+            LinkRate(
+                bandwidth: Bandwidth(
+                    bytesPerSecond: $0.bandwidth.bytesPerSecond / pacing.capDivisor),
+                latency: $0.latency)
         }
         try coordinator.startClock(
             ClockSetting(
@@ -171,13 +185,20 @@ enum SimulatedSystem {
         try coordinator.configureWorkers()
         var prefill = ReferenceTransformer(
             model: model, contextCapacity: plan.prompt.count, rule: plan.rule, threadCount: 1)
-        var token = outcome.choose(prefill.forward(plan.prompt, at: 0, isDense: true))
+        let logits = prefill.forward(plan.prompt, at: 0, isDense: true)
         outcome.ready = try coordinator.awaitWorkers()
         try coordinator.adopt(prefill: prefill)
-        let origin = try startClock(&coordinator, plan, wall)
-        try coordinator.deliver(prefill: prefill, tokenCount: plan.prompt.count)
-        for step in 0..<plan.tokenCount {
-            token = outcome.choose(try coordinator.decode(token, at: plan.prompt.count + step))
+        var origin: WallInstant?
+        for run in 0..<plan.pacedRunCount {
+            if run > 0 { coordinator.startOver(time: plan.time) }
+            origin = try startClock(&coordinator, plan, wall)
+            try coordinator.deliver(prefill: prefill, tokenCount: plan.prompt.count)
+            outcome.forget()
+            var token = outcome.choose(logits)
+            for step in 0..<plan.tokenCount {
+                token = outcome.choose(
+                    try coordinator.decode(token, at: plan.prompt.count + step))
+            }
         }
         if let origin, let pacing = plan.pacing {
             outcome.pacedSeconds = pacing.dilation.emulatedSeconds(

@@ -26,6 +26,51 @@ import WeightFormats
         #expect(time.timeline.criticalPath.allSatisfy { $0.duration > .zero })
     }
 
+    /// Walks along the path and holds every stretch of it to the events: the unit that it names
+    /// was at work, or the link taken, from its beginning to its end.
+    @Test(arguments: [1, 2, 4])
+    func `What the critical path names was really busy then`(dimmCount: Int) throws {
+        let model = try TinyLlama.builder(format: .q8_0).model()
+        let time = try #require(try SimulatedSystem.run(model, plan(dimmCount: dimmCount)).time)
+        let events = Dictionary(grouping: time.timeline.events, by: \.unit)
+            .mapValues { $0.sorted { $0.start < $1.start } }
+        var now = EmulatedTime.start
+        for segment in time.timeline.criticalPath {
+            let end = try #require(now.checkedAdding(segment.duration))
+            // Latency is nobody's work: the bits are under way.
+            if !segment.name.hasPrefix("latency") {
+                let covered = covered(from: now, to: end, by: events[segment.unit] ?? [])
+                let latency = time.links.first { $0.name == segment.unit }?.link.latency ?? .zero
+                // The prefill's stretches end with the arrival, its latency included; an exact end
+                // inside a picosecond is rounded up.
+                let isPrefill = segment.token < 0
+                let slack = 1 + (isPrefill ? latency.picoseconds : 0)
+                if covered + slack < segment.duration.picoseconds {
+                    Issue.record(
+                        "\(segment): busy for \(covered) ps of \(segment.duration.picoseconds)")
+                    return
+                }
+            }
+            now = end
+        }
+        #expect(now == time.now)
+    }
+
+    /// How much of a span the events cover; they do not overlap by more than a picosecond.
+    private func covered(
+        from start: EmulatedTime, to end: EmulatedTime, by events: [TimelineEvent]
+    ) -> UInt64 {
+        var cursor = start
+        var sum: UInt64 = 0
+        for event in events where event.end > cursor && event.start < end {
+            let from = max(cursor, event.start)
+            let to = min(end, event.end)
+            if to > from { sum += (to - from).picoseconds }
+            cursor = max(cursor, to)
+        }
+        return sum
+    }
+
     @Test func `Spans of a link do not overlap and add up to its busy time and bytes`() throws {
         let model = try TinyLlama.builder(format: .f16).model()
         let time = try #require(try SimulatedSystem.run(model, plan(dimmCount: 4)).time)

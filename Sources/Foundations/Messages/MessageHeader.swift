@@ -10,9 +10,10 @@
 ///     16  step        UInt64   counts requests; a reply carries its request's number
 ///     24  time        UInt64   emulated picoseconds since the start: when a request arrives at
 ///                              the DIMM, when a reply was ready there; 0 in a native run
-///     32  delivery    UInt64   wall nanoseconds (CLOCK_MONOTONIC) before which a paced run's
-///                              links have not delivered it; 0 where nothing waits. Bounds the
-///                              receiver's wait and enters no emulated time
+///     32  delivery    UInt64   wall nanoseconds (CLOCK_MONOTONIC), in a paced run: before which
+///                              the links have not delivered a request, the DIMM's work on a
+///                              reply is not over; 0 where nothing waits. Bounds the receiver's
+///                              wait and enters no emulated time
 ///
 /// The header exists for the emulation; the emulated machine moves payloads.
 package struct MessageHeader: Equatable, Sendable {

@@ -41,6 +41,7 @@ package struct WorkReport: Equatable, Sendable {
         multiplyAccumulateCount = message.word64(at: base + 32)
         deadlineCount = message.word64(at: base + 40)
         missedDeadlineCount = message.word64(at: base + 48)
+        try checkDeadlines(deadlineCount, missed: missedDeadlineCount)
     }
 
     package func encode(into message: inout MutableRawSpan) {
@@ -52,6 +53,13 @@ package struct WorkReport: Equatable, Sendable {
             message.storeBytes(
                 of: field, toByteOffset: MessageHeader.byteCount + 8 * index, as: UInt64.self)
         }
+    }
+}
+
+/// Checks what a peer says of its deadlines; sums of many workers' stay far below 64 bits.
+func checkDeadlines(_ count: UInt64, missed: UInt64) throws(LinkError) {
+    guard missed <= count, count <= 1 << 48 else {
+        throw .peerCorrupt("\(missed) of \(count) deadlines missed: impossible")
     }
 }
 

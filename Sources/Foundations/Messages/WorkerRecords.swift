@@ -130,6 +130,7 @@ package struct WorkerFacts: Equatable, Sendable {
         busyPicoseconds = message.word64(at: base + 64)
         deadlineCount = message.word64(at: base + 72)
         missedDeadlineCount = message.word64(at: base + 80)
+        try checkDeadlines(deadlineCount, missed: missedDeadlineCount)
     }
 
     package func encode(into message: inout MutableRawSpan) {

@@ -5,18 +5,14 @@ package import Quantities
 /// Messages come when their links deliver them: at the arrival's wall time, which is absolute, so
 /// that lateness is made good as soon as there is slack and never adds up; and not before the
 /// links' shared caps let them, which matters when roles are late and would catch up faster than
-/// their links. Between messages a unit works for as long as the dilation stretches its work. So
-/// a run lasts as long as its links and its units take, and a link that holds nothing back makes
-/// it shorter. Every process of a run has the same origin and dilation, and so the same deadlines.
+/// their links. Between messages a unit works for as long as the dilation stretches its work, or
+/// less when it began late. So a run lasts as long as its links and its units take, and a link
+/// that holds nothing back makes it shorter. Every process of a run has the same origin and
+/// dilation, and so the same deadlines.
 package final class PacedClock: RunClock {
     /// A deadline that passed less than this before the role came to wait is still kept: what a
     /// wake-up on a busy machine costs, and far below any step that a paced run can hold.
     package static let defaultTolerance = Duration.microseconds(100)
-
-    /// A link cannot deliver later than this behind schedule.
-    private static let maximumBacklogNanoseconds =
-        UInt64(
-            SharedRateLimiter.maximumBacklog.components.seconds) * 1_000_000_000
 
     package let origin: WallInstant
     package let dilation: Dilation
@@ -78,10 +74,9 @@ package final class PacedClock: RunClock {
     ) throws(PacingError) {
         let deadline = try deadline(of: arrival)
         let now = wall.now()
-        let latest = max(deadline, now).advanced(byNanoseconds: Self.maximumBacklogNanoseconds)
-        if let delivery, delivery > latest { throw .deliveryTooLate(delivery, latest: latest) }
         let isHeld = links?.holdsMessages ?? true
-        if isHeld { count(arrival, deadline: deadline, now: now) }
+        // What its links hold back comes late, too.
+        if isHeld { count(arrival, deadline: deadline, now: max(now, delivery ?? now)) }
         try proceed(from: max(isHeld ? deadline : now, delivery ?? now))
     }
 
@@ -115,6 +110,16 @@ package final class PacedClock: RunClock {
         try wait(until: instant.moved(backBy: lead))
     }
 
+    package func pass(
+        to time: EmulatedTime, lasting duration: EmulatedDuration
+    ) throws(PacingError) {
+        guard let span = dilation.wallNanoseconds(of: duration) else {
+            throw .deadlineOverflow(time, dilation: dilation)
+        }
+        standing = min(
+            max(standing, try deadline(of: time)), standing.advanced(byNanoseconds: span))
+    }
+
     package func catchUp() throws(PacingError) { try wait(until: standing) }
 
     private func wait(until instant: WallInstant) throws(PacingError) {
@@ -132,10 +137,11 @@ package final class PacedClock: RunClock {
     package func depart(
         _ byteCount: ByteCount, over path: [Int], readyAt: EmulatedTime, workEnd: WallInstant?
     ) throws(PacingError) -> WallInstant? {
+        let ready = try deadline(of: readyAt)
+        let workEnd = workEnd.map { min($0, ready) }
         guard let links, links.holdsMessages else { return workEnd ?? standing }
         let delivery = try links.depart(
-            byteCount, over: path, readyAt: try deadline(of: readyAt), origin: origin,
-            dilation: dilation, wall: wall)
+            byteCount, over: path, readyAt: ready, origin: origin, dilation: dilation, wall: wall)
         return max(delivery, workEnd ?? delivery)
     }
 }

@@ -14,8 +14,6 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
     /// A shared schedule that no well-behaved sharer can have left, or a transfer that is ready
     /// only so late: further ahead than allowed.
     case scheduleTooFarAhead(link: Int, byteCount: ByteCount, limit: ByteCount)
-    /// A message that says that its links deliver it hours behind schedule.
-    case deliveryTooLate(WallInstant, latest: WallInstant)
     /// A transfer would not end within 64 bits of bytes or wall nanoseconds.
     case scheduleOverflow(link: Int, byteCount: ByteCount)
     /// The memory for shared schedules is smaller than its links need.
@@ -36,8 +34,6 @@ package enum PacingError: Error, Equatable, CustomStringConvertible {
         case .scheduleTooFarAhead(let link, let byteCount, let limit):
             "shared link \(link): a transfer would begin \(byteCount) of link time from now, beyond"
                 + " the limit of \(limit): its memory is corrupt, or the ready time is"
-        case .deliveryTooLate(let delivery, let latest):
-            "a delivery at \(delivery.nanoseconds) ns, after \(latest.nanoseconds) ns, is absurd"
         case .scheduleOverflow(let link, let byteCount):
             "shared link \(link): a transfer of \(byteCount) does not end within 64 bits"
         case .boardTooSmall(let byteCount, let needed):

@@ -42,6 +42,10 @@ package protocol RunClock: AnyObject {
     /// role work ahead.
     func proceed(from instant: WallInstant) throws(PacingError)
 
+    /// The role's unit worked on for so long, up to `time`, in what it does next: neither waits nor
+    /// counts.
+    func pass(to time: EmulatedTime, lasting duration: EmulatedDuration) throws(PacingError)
+
     /// Returns when the wall time of what the role did last has come, to the instant: what it
     /// shows to the world is not ahead.
     func catchUp() throws(PacingError)
@@ -54,7 +58,8 @@ package protocol RunClock: AnyObject {
     /// - Parameters:
     ///   - links: those that it crosses, by index.
     ///   - readyAt: when its first bit can leave.
-    ///   - workEnd: what ``finishWork(at:lasting:)`` said of it, if it is a result.
+    ///   - workEnd: what ``finishWork(at:lasting:)`` of the clock that made it said, if it is a
+    ///     result; later than `readyAt` it is not believed.
     /// - Returns: before which instant it must not be used; `nil` where nothing waits.
     func depart(
         _ byteCount: ByteCount, over links: [Int], readyAt: EmulatedTime, workEnd: WallInstant?
@@ -81,6 +86,9 @@ package final class UnpacedClock: RunClock {
     ) throws(PacingError) -> WallInstant? { nil }
     package func proceed(from instant: WallInstant) throws(PacingError) {}
     package func catchUp() throws(PacingError) {}
+    package func pass(
+        to time: EmulatedTime, lasting duration: EmulatedDuration
+    ) throws(PacingError) {}
     package func rest(until instant: WallInstant) throws(PacingError) {}
     package func depart(
         _ byteCount: ByteCount, over links: [Int], readyAt: EmulatedTime, workEnd: WallInstant?

@@ -18,7 +18,8 @@ package import Quantities
 /// has passed (for an eighth of the tolerance at most): that makes small messages on fast links
 /// affordable.
 package struct SharedRateLimiter: ~Copyable {
-    /// The longest that a link's schedule may be ahead of now before it counts as corrupt.
+    /// The longest that a link's schedule may be ahead of now before it counts as corrupt: link
+    /// time, so the dilation stretches it.
     package static let maximumBacklog = Duration.seconds(3_600)
 
     package let link: Int
@@ -63,8 +64,8 @@ package struct SharedRateLimiter: ~Copyable {
         self.origin = origin
         self.catchUpTolerance = catchUpTolerance
         rate = WallRate(bandwidth: bandwidth, dilation: dilation)
-        let backlogNanoseconds = UInt64(Self.maximumBacklog.components.seconds) * 1_000_000_000
-        backlogLimit = rate.byteCount(inNanoseconds: backlogNanoseconds) ?? .max
+        backlogLimit = bandwidth.bytesPerSecond.multipliedClamping(
+            by: UInt64(Self.maximumBacklog.components.seconds))
         wait = DeadlineWait(clock: wall, sparesCores: sparesCores, watch: watch)
         known = origin
     }

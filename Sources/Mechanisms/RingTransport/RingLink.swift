@@ -179,7 +179,7 @@ package final class RingLink: MessageLink {
         for _ in 0..<waitPolicy.yieldCount {
             if try isReady() { return }
             counts.yields += 1
-            if isContended() { break }
+            sched_yield()
         }
         while true {
             let ticket = doorbell.arm(barrier)
@@ -194,16 +194,6 @@ package final class RingLink: MessageLink {
             if try isReady() { return }
             try watch()
         }
-    }
-
-    /// Offers the core; whether somebody took it for longer than the policy likes.
-    private func isContended() -> Bool {
-        guard let limit = waitPolicy.contentionLimit else {
-            sched_yield()
-            return false
-        }
-        let clock = ContinuousClock()
-        return clock.measure { sched_yield() } > limit
     }
 
     /// Whether a record is there; throws once the peer has closed and all is read.

@@ -11,22 +11,15 @@ package struct WaitPolicy: Equatable, Sendable {
     package var spinIterations: Int
     /// Looks at the ring with the core offered to others between them.
     package var yieldCount: Int
-    /// An offer of the core that takes longer was accepted by somebody: there is none to spare,
-    /// and the rest of the wait is slept. `nil` does not look.
-    package var contentionLimit: Duration?
     /// Longest sleep before the link's watch is asked whether waiting still makes sense.
     package var sleepSlice: Duration
 
-    package init(
-        spinIterations: Int, yieldCount: Int, contentionLimit: Duration? = nil,
-        sleepSlice: Duration = .milliseconds(50)
-    ) {
+    package init(spinIterations: Int, yieldCount: Int, sleepSlice: Duration = .milliseconds(50)) {
         precondition(spinIterations >= 0)
         precondition(yieldCount >= 0)
         precondition(sleepSlice > .zero)
         self.spinIterations = spinIterations
         self.yieldCount = yieldCount
-        self.contentionLimit = contentionLimit
         self.sleepSlice = sleepSlice
     }
 
@@ -35,11 +28,6 @@ package struct WaitPolicy: Equatable, Sendable {
 
     /// For more threads than cores: offers the core a few times, then sleeps.
     package static let sleeping = WaitPolicy(spinIterations: 0, yieldCount: 3)
-
-    /// For answers on a schedule, where a wake-up would come late: offers the core over and over
-    /// while nobody takes it, for some milliseconds.
-    package static let patient = WaitPolicy(
-        spinIterations: 0, yieldCount: 3, contentionLimit: .microseconds(25))
 
     /// The policy for `threadCount` threads that compute or wait on `processorCount` processors.
     package static func suiting(threadCount: Int, processorCount: Int) -> WaitPolicy {

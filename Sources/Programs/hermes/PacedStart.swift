@@ -16,19 +16,21 @@ struct PacedStart {
     /// The coordinator prepares messages this much ahead: some hand-overs between processes.
     private static let lead = Duration.microseconds(300)
 
-    /// - Parameter pacing: this process's view of the caps that the workers share; forgets what
-    ///   was booked before, so no worker may be at work.
-    init(dilation: Dilation, topology: Topology, pacing: WallPacing) {
+    /// - Parameters:
+    ///   - pacing: this process's view of the caps that the workers share; forgets what was booked
+    ///     before, so no worker may be at work.
+    ///   - watch: as the clock's.
+    init(
+        dilation: Dilation, topology: Topology, pacing: WallPacing, watch: @escaping WaitWatch
+    ) {
         self.dilation = dilation
         pacing.board?.reset()
         origin = WallInstant.now.advanced(byNanoseconds: Self.headStartNanoseconds)
         let rates = LinkPlan(topology).links.map {
             LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
         }
-        clock = pacing.clock(origin: origin, dilation: dilation, rates: rates, lead: Self.lead) {
-            () throws(PacingError) in
-            if let signal = StopSignals.pending { throw .waitEnded(reason: "signal \(signal)") }
-        }
+        clock = pacing.clock(
+            origin: origin, dilation: dilation, rates: rates, lead: Self.lead, watch: watch)
     }
 
     /// What the workers are told.
@@ -64,7 +66,7 @@ struct PacedRecord {
         for (index, facts) in workers.enumerated() {
             byRole.append(("dimm \(index)", facts.deadlineCount, facts.missedDeadlineCount))
             total.deadlines += facts.deadlineCount
-            total.missed += min(facts.missedDeadlineCount, facts.deadlineCount)
+            total.missed += facts.missedDeadlineCount
         }
         self.overruns = total
     }

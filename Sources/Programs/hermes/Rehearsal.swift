@@ -15,6 +15,7 @@ import Transformer
 struct Rehearsal {
     let topology: Topology
     let pacing: WallPacing
+    let watch: WaitWatch
     let promptTokens: [Int32]
     /// The share of missed deadlines that the run itself may have.
     let overrunLimit: Double
@@ -40,7 +41,7 @@ struct Rehearsal {
         let deadline = clock.now + Self.limit
         var enough = try unpacedBound(&coordinator, prefill: prefill)
         var tooSmall: Dilation?
-        while try !keepsUp(&coordinator, prefill: prefill, at: enough) {
+        while try !keepsUp(&coordinator, at: enough) {
             tooSmall = enough
             guard clock.now < deadline, enough.thousandths < Dilation.maximum.thousandths / 2
             else {
@@ -56,7 +57,8 @@ struct Rehearsal {
         {
             let product = Double(lower.thousandths) * Double(enough.thousandths)
             let middle = Dilation(thousandths: UInt64(product.squareRoot()))
-            if try keepsUp(&coordinator, prefill: prefill, at: middle) {
+            if middle <= lower || middle >= enough { break }
+            if try keepsUp(&coordinator, at: middle) {
                 enough = middle
             } else {
                 tooSmall = middle
@@ -90,14 +92,14 @@ struct Rehearsal {
     /// Whether all roles together miss few enough deadlines at a dilation; gives up as soon as
     /// they cannot any more.
     private func keepsUp(
-        _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer,
-        at dilation: Dilation
+        _ coordinator: inout Coordinator, at dilation: Dilation
     ) throws -> Bool {
         coordinator.startOver(
             time: Timekeeper(machine: EmulatedMachine(topology), records: false))
-        let start = PacedStart(dilation: dilation, topology: topology, pacing: pacing)
+        let start = PacedStart(
+            dilation: dilation, topology: topology, pacing: pacing, watch: watch)
+        // The keys and values are there since the tokens that waited for nothing.
         try coordinator.startClock(start.setting, clock: start.clock)
-        try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
         var share = 0.0
         var doneCount = 0
         let clock = ContinuousClock()

@@ -151,13 +151,15 @@ struct RunSession {
         case .fixed(let chosen): dilation = chosen
         case .automatic:
             let rehearsal = Rehearsal(
-                topology: topology, pacing: fleet.pacing, promptTokens: promptTokens,
+                topology: topology, pacing: fleet.pacing, watch: fleet.pacingWatch,
+                promptTokens: promptTokens,
                 overrunLimit: request.overrunLimit, logger: logger)
             dilation = try rehearsal.leastDilation(&coordinator, prefill: prefill)
         }
         logger.info("paced", metadata: ["dilation": "\(dilation)"])
         coordinator.startOver(time: freshTime())
-        let start = PacedStart(dilation: dilation, topology: topology, pacing: fleet.pacing)
+        let start = PacedStart(
+            dilation: dilation, topology: topology, pacing: fleet.pacing, watch: fleet.pacingWatch)
         try coordinator.startClock(start.setting, clock: start.clock)
         return start
     }

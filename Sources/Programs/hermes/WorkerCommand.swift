@@ -45,7 +45,7 @@ struct WorkerCommand: ParsableCommand {
     func validate() throws {
         guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
         guard spinIterations >= 0, yieldCount >= 0, dimm >= 0, links ?? 1 >= 1 else {
-            throw ValidationError("counts cannot be negative")
+            throw ValidationError("--links is above 0, no other count below")
         }
     }
 
@@ -79,9 +79,7 @@ struct WorkerCommand: ParsableCommand {
         do {
             let segment = try RingSegment.adopt(
                 FileDescriptor(rawValue: WorkerFleet.linkDescriptor), session: session)
-            let policy =
-                links == nil
-                ? WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount) : .patient
+            let policy = WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount)
             return try RingLink.workerEnd(segment, waitPolicy: policy) { () throws(LinkError) in }
         } catch {
             throw Failure(.workerLost, "DIMM \(dimm): cannot attach the ring: \(error)")

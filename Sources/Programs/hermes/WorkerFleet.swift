@@ -52,9 +52,10 @@ final class WorkerFleet {
             logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
+        // In a paced run nobody waits for an answer at once: clocks wait, and messages are early.
         let policy =
             isPaced
-            ? .patient
+            ? .sleeping
             : WaitPolicy.suiting(threadCount: 1 + topology.dimms.count, processorCount: cores)
         do {
             for dimm in topology.dimms.indices {
@@ -117,6 +118,14 @@ final class WorkerFleet {
     /// What this process has for a paced run; cores are offered, never taken for granted.
     var pacing: WallPacing { WallPacing(board: caps?.board, sparesCores: false) }
 
+    /// Ends a paced wait that has lost its sense.
+    var pacingWatch: WaitWatch {
+        { [self] () throws(PacingError) in
+            if let signal = StopSignals.pending { throw .waitEnded(reason: "signal \(signal)") }
+            if let loss { throw .waitEnded(reason: "\(loss)") }
+        }
+    }
+
     // MARK: End
 
     /// The first worker that has ended, as the link to it would say; `nil` while all run.
@@ -147,6 +156,7 @@ final class WorkerFleet {
                 Failure.Code(rawValue: Int32(clamping: code)) ?? .workerLost,
                 "worker of DIMM \(dimm): \(text)")
         case .interrupted:
+            if let loss { return explain(loss) }
             return Interruption.failure(StopSignals.pending ?? SIGTERM)
         case .time(let text):
             return Failure(.internalFault, "emulated time: \(text)")

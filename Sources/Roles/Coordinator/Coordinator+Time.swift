@@ -10,7 +10,7 @@ import Transformer
 extension Coordinator {
     mutating func beginStep(_ name: String, layer: Int) {
         time?.beginStep(name, layer: layer)
-        delivery = nil
+        for dimm in workEnds.indices { workEnds[dimm] = nil }
         clock.beginWork()
     }
 
@@ -19,20 +19,33 @@ extension Coordinator {
     mutating func endStep() throws(CoordinatorError) {
         guard let end = try time?.endStep() else { return }
         try pacing { () throws(PacingError) in
-            switch end {
+            // Replies have the links in wall time in the order in which they have them in emulated
+            // time, whoever's process was first.
+            var delivery: WallInstant?
+            for reply in end.replies {
+                let instant = try clock.depart(
+                    ByteCount(UInt64(reply.byteCount)), over: path(toDIMM: reply.dimm),
+                    readyAt: reply.ready, workEnd: workEnds[reply.dimm])
+                if let instant { delivery = max(delivery ?? instant, instant) }
+            }
+            switch end.last {
             case .reply(let arrival):
                 try clock.receive(arrival: arrival, delivery: delivery)
             case .kernels(let end, let duration):
-                try finishWork(at: end, lasting: duration)
+                try finishWork(at: end, lasting: duration, notBefore: delivery)
             }
         }
     }
 
+    private func path(toDIMM dimm: Int) -> [Int] { time?.machine.paths[dimm] ?? [] }
+
+    /// Waits for the GPU role's own work, and for replies that came while it worked.
     func finishWork(
-        at end: EmulatedTime, lasting duration: EmulatedDuration
+        at end: EmulatedTime, lasting duration: EmulatedDuration,
+        notBefore delivery: WallInstant? = nil
     ) throws(PacingError) {
         guard let instant = try clock.finishWork(at: end, lasting: duration) else { return }
-        try clock.proceed(from: instant)
+        try clock.proceed(from: max(instant, delivery ?? instant))
     }
 
     func pacing<Value>(
@@ -66,17 +79,16 @@ extension Coordinator {
     }
 
     private mutating func countMoved(_ byteCount: Int, dimm: Int) {
-        for link in time?.machine.paths[dimm] ?? [] {
+        for link in path(toDIMM: dimm) {
             movedByteCounts[link] += UInt64(byteCount)
         }
     }
 
     mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
         workerDeadlines[dimm] = (
-            answer.report.deadlineCount,
-            min(answer.report.missedDeadlineCount, answer.report.deadlineCount)
+            answer.report.deadlineCount, answer.report.missedDeadlineCount
         )
-        delivery = max(delivery ?? answer.delivery, answer.delivery)
+        workEnds[dimm] = answer.workEnd
         countMoved(answer.payloadByteCount, dimm: dimm)
         try time?.receive(
             from: dimm, ready: answer.ready, byteCount: answer.payloadByteCount,
@@ -92,11 +104,14 @@ extension Coordinator {
         let unitCount = exchange.count + 1
         let biasCount = model.shape.architecture.hasBiases ? width : 0
         let size = PartialSum.elementByteCount(isWide: buffers.sum.isWide)
+        let start = time?.now
         time?.beginStep(name, layer: layer)
         try time?.runKernel(
             name, byteCount: (unitCount + 1) * width * size + 4 * biasCount,
             macCount: unitCount * width + biasCount, synchronises: false)
         try time?.endStep()
+        guard let start, let now = time?.now else { return }
+        try pacing { () throws(PacingError) in try clock.pass(to: now, lasting: now - start) }
     }
 
     mutating func projectionTime(

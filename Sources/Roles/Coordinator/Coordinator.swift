@@ -25,8 +25,8 @@ package struct Coordinator: ~Copyable {
     /// `nil` in a native run, which has no emulated time.
     package internal(set) var time: Timekeeper?
     var clock: any RunClock = UnpacedClock(.native)
-    /// Before which wall instant the current step's replies are not all delivered.
-    var delivery: WallInstant?
+    /// When each DIMM's work on the current step is over in wall time.
+    var workEnds: [WallInstant?]
     private var hot: NeuronAssignment?
     private var tokenCount = 0
     var workerDeadlines: [(count: UInt64, missed: UInt64)]
@@ -53,6 +53,7 @@ package struct Coordinator: ~Copyable {
         ledger = WorkLedger(dimmCount: links.count)
         workerDeadlines = Array(repeating: (0, 0), count: links.count)
         movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
+        workEnds = Array(repeating: nil, count: links.count)
     }
 
     // MARK: Start and end
@@ -181,6 +182,8 @@ package struct Coordinator: ~Copyable {
                 try sendRows(of: prefill.cache, layer: layer, head: head, count: tokenCount)
             }
         }
+        // The first token is seen outside.
+        try pacing { () throws(PacingError) in try clock.catchUp() }
     }
 
     /// Sends one head's rows in messages that fit the link.

@@ -18,8 +18,9 @@ extension Timekeeper {
         model: DecoderModel, tokenCount: Int, dimmCount: Int
     ) throws(CoordinatorError) {
         beginStep("prefill", layer: 0)
-        var stepStart = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
-        advance(to: stepStart, "stream layer 0", unit: "pcie")
+        let first = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
+        var stepStart = first.arrival
+        advance(to: stepStart, "stream layer 0", unit: first.link)
         for layer in 0..<model.shape.layerCount {
             beginStep("prefill", layer: layer)
             let computeEnd = try placeLayer(
@@ -29,8 +30,8 @@ extension Timekeeper {
             if layer + 1 < model.shape.layerCount {
                 let streamed = try streamLayer(
                     layer + 1, of: model, dimmCount: dimmCount, readyAt: stepStart)
-                if streamed > computeEnd { bound = "pcie" }
-                next = max(computeEnd, streamed)
+                if streamed.arrival > computeEnd { bound = streamed.link }
+                next = max(computeEnd, streamed.arrival)
             }
             advance(to: next, "prefill layer \(layer)", unit: bound)
             stepStart = next
@@ -43,19 +44,22 @@ extension Timekeeper {
         endPrefill()
     }
 
-    /// Each DIMM sends its share of the layer's weights; returns when the last is on the GPU.
+    /// Each DIMM sends its share of the layer's weights; returns when the last is on the GPU, and
+    /// the link that it came over last.
     private mutating func streamLayer(
         _ layer: Int, of model: DecoderModel, dimmCount: Int, readyAt: EmulatedTime
-    ) throws(CoordinatorError) -> EmulatedTime {
+    ) throws(CoordinatorError) -> (arrival: EmulatedTime, link: String) {
         let byteCount = model.weights.layers[layer].neuronTensors
             .reduce(0) { $0 + $1.byteCount }
-        var latest = readyAt
+        var latest = (arrival: readyAt, link: machine.linkNames[0])
         for dimm in 0..<dimmCount {
             // The first DIMMs take what the division leaves.
             let share = byteCount / dimmCount + (dimm < byteCount % dimmCount ? 1 : 0)
             let booking = try transfer(
                 "weights of layer \(layer)", share, dimm: dimm, readyAt: readyAt, ring: nil)
-            latest = max(latest, booking.arrival)
+            if booking.arrival > latest.arrival {
+                latest = (booking.arrival, machine.linkNames[booking.bottleneck])
+            }
         }
         return latest
     }

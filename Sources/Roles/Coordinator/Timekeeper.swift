@@ -20,6 +20,9 @@ package struct Timekeeper {
     /// Each DIMM's time on the current token.
     private(set) var busyOfToken: [EmulatedDuration]
     private let records: Bool
+    /// Eighteen minutes of emulated time, in picoseconds: no request takes as long, and a wait
+    /// for it would hardly end.
+    private static let longestRequest: UInt64 = 1 << 50
     private var token = -1
     private var layer = -1
     private var step = Step()
@@ -35,12 +38,18 @@ package struct Timekeeper {
         var replies: [Reply] = []
     }
 
-    /// What a step's end waited for.
-    enum StepEnd {
-        /// The last reply, which came later than the GPU was done.
-        case reply(arrival: EmulatedTime)
-        /// The GPU, which worked this long since the step began.
-        case kernels(end: EmulatedTime, duration: EmulatedDuration)
+    /// How a step ended.
+    struct StepEnd {
+        enum Last {
+            /// The last reply, which came later than the GPU was done.
+            case reply(arrival: EmulatedTime)
+            /// The GPU, which worked this long since the step began.
+            case kernels(end: EmulatedTime, duration: EmulatedDuration)
+        }
+
+        let last: Last
+        /// The replies in the order in which they have the links.
+        let replies: [(dimm: Int, ready: EmulatedTime, byteCount: Int)]
     }
 
     private struct Reply {
@@ -104,6 +113,11 @@ package struct Timekeeper {
             throw .link(
                 dimm: dimm, .peerCorrupt("a reply was ready before its work could be done"))
         }
+        guard (ready - arrival).picoseconds <= Self.longestRequest else {
+            throw .link(
+                dimm: dimm,
+                .peerCorrupt("a request took \((ready - arrival).picoseconds) ps: absurd"))
+        }
         step.replies.append(
             Reply(dimm: dimm, ready: ready, byteCount: byteCount, report: report))
     }
@@ -164,21 +178,21 @@ package struct Timekeeper {
             }
         }
         let gpuEnd = step.gpuEnd ?? now
-        let end: StepEnd
+        let last: StepEnd.Last
         if let latest, latest.booking.arrival > gpuEnd {
             extendPath(reply: latest.reply, booking: latest.booking)
-            end = .reply(arrival: latest.booking.arrival)
+            last = .reply(arrival: latest.booking.arrival)
             now = latest.booking.arrival
         } else {
             for segment in step.gpuSegments { extendPath(segment.name, "GPU", segment.duration) }
-            end = .kernels(end: gpuEnd, duration: gpuEnd - now)
+            last = .kernels(end: gpuEnd, duration: gpuEnd - now)
             now = gpuEnd
         }
         step.replies = []
         step.requests = [:]
         step.gpuSegments = []
         step.gpuEnd = nil
-        return end
+        return StepEnd(last: last, replies: order.map { ($0.dimm, $0.ready, $0.byteCount) })
     }
 
     /// Moves ``now`` forward to `time`; what happened until then is one segment of the path.

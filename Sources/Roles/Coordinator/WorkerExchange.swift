@@ -180,15 +180,15 @@ struct Answer {
     let activeCount: Int
     /// When the reply was ready at the DIMM, picoseconds.
     let ready: UInt64
-    /// Before which wall instant a paced run's links have not delivered it.
-    let delivery: WallInstant
+    /// When the DIMM's work on it is over in a paced run's wall time.
+    let workEnd: WallInstant
     let report: WorkReport
     let payloadByteCount: Int
 
     init(_ header: MessageHeader, _ message: RawSpan) throws(LinkError) {
         activeCount = header.auxiliary
         ready = header.time
-        delivery = WallInstant(nanoseconds: header.delivery)
+        workEnd = WallInstant(nanoseconds: header.delivery)
         report = try WorkReport(decoding: message)
         payloadByteCount = message.byteCount - Self.payloadOffset
     }

@@ -27,8 +27,8 @@ package struct DIMMWorker: ~Copyable {
     /// `nil` in a native run, which has no emulated time.
     private var timer: DIMMTimer?
     private let pacing: WallPacing
-    /// The topology's links, and which of them lead to this DIMM; none without emulated time.
-    private let links: (rates: [LinkRate], path: [Int])
+    /// Of the topology's links, by index; none without emulated time.
+    private let linkRates: [LinkRate]
     private var clock: any RunClock = UnpacedClock(.native)
 
     /// Waits for the configuration, loads the shard and reports ready.
@@ -117,11 +117,9 @@ package struct DIMMWorker: ~Copyable {
         step = StepBuffers(model: model, configuration: configuration)
         self.timer = timer
         self.pacing = pacing
-        let plan = topology.map { LinkPlan($0) }
-        links = (
-            (plan?.links ?? []).map { LinkRate(bandwidth: $0.bandwidth, latency: $0.latency) },
-            plan?.paths[configuration.dimmIndex] ?? []
-        )
+        linkRates = (topology.map { LinkPlan($0).links } ?? []).map {
+            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
+        }
     }
 
     private static func receiveConfiguration(
@@ -252,23 +250,19 @@ package struct DIMMWorker: ~Copyable {
         }
     }
 
-    /// The header of a computed reply with when its links deliver it, and when the DIMM's work on
-    /// it is over; the coordinator's clock holds it until then.
-    private func departing(
-        _ reply: MessageHeader, payloadByteCount: Int, _ report: WorkReport
+    /// The header of a computed reply with when the DIMM's work on it is over in wall time. The
+    /// coordinator, which sees all replies, gives them their links.
+    private func finished(
+        _ reply: MessageHeader, _ report: WorkReport
     ) throws(LinkError) -> (header: MessageHeader, workEnd: WallInstant?) {
         guard timer != nil else { return (reply, nil) }
         var header = reply
-        let (workEnd, delivery) = try paced { () throws(PacingError) in
-            let workEnd = try clock.finishWork(
+        let workEnd = try paced { () throws(PacingError) in
+            try clock.finishWork(
                 at: reply.instant,
                 lasting: EmulatedDuration(picoseconds: report.busyPicoseconds))
-            let delivery = try clock.depart(
-                ByteCount(UInt64(payloadByteCount)), over: links.path, readyAt: reply.instant,
-                workEnd: workEnd)
-            return (workEnd, delivery)
         }
-        header.delivery = delivery?.nanoseconds ?? 0
+        header.delivery = workEnd?.nanoseconds ?? 0
         return (header, workEnd)
     }
 
@@ -306,7 +300,7 @@ package struct DIMMWorker: ~Copyable {
         else { throw .peerCorrupt("a clock that starts at \(origin.nanoseconds) ns") }
         clock = pacing.clock(
             origin: origin, dilation: Dilation(thousandths: setting.dilationThousandths),
-            rates: links.rates, watch: {})
+            rates: linkRates, watch: {})
     }
 
     private mutating func receiveRule() throws(LinkError) {
@@ -353,8 +347,7 @@ package struct DIMMWorker: ~Copyable {
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
             let workEnd: WallInstant?
-            (header, workEnd) = try departing(
-                header, payloadByteCount: size + active.byteCount, report)
+            (header, workEnd) = try finished(header, report)
             let report = withOverruns(report)
             let sum = step.sum
             try link.send(byteCount: base + size + active.byteCount) { message in
@@ -377,8 +370,7 @@ package struct DIMMWorker: ~Copyable {
             let base = MessageHeader.byteCount + WorkReport.byteCount
             let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
             let workEnd: WallInstant?
-            (header, workEnd) = try departing(
-                header, payloadByteCount: 4 * floatCount, report)
+            (header, workEnd) = try finished(header, report)
             let report = withOverruns(report)
             try link.send(byteCount: base + 4 * floatCount) { message in
                 header.encode(into: &message)
