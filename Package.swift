@@ -144,7 +144,8 @@ let package = Package(
         layer(
             .policy, "Transformer",
             imports: [
-                "Kernels", "ModelFile", "SeededRandom", "SparsityCalibration", "WeightFormats",
+                "Kernels", "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration",
+                "WeightFormats",
             ]),
 
         layer(
@@ -157,7 +158,8 @@ let package = Package(
         layer(
             .roles, "Coordinator",
             imports: [
-                "HardwareModel", "MappedMemory", "Messages", "ModelFile", "NeuronPlacement",
+                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
+                "NeuronPlacement",
                 "NeuronShards", "Pacing", "PackedSets", "Quantities", "Telemetry", "Topology",
                 "Transformer",
             ]),
@@ -166,7 +168,7 @@ let package = Package(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
-                "HardwareModel", "MappedMemory", "Messages", "ModelFile", "NUMABinding",
+                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelFile", "NUMABinding",
                 "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
                 "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
@@ -248,7 +250,8 @@ let package = Package(
         suite(
             "SystemTests",
             imports: [
-                "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory", "Messages",
+                "ActivationPredictor", "Coordinator", "DIMMWorker", "HardwareModel", "MappedMemory",
+                "Messages",
                 "ModelFile",
                 "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
                 "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles",
@@ -260,7 +263,7 @@ let package = Package(
         suite(
             "TransformerTests",
             imports: [
-                "ModelFile", "SeededRandom", "SparsityCalibration", "TemporaryFiles",
+                "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration", "TemporaryFiles",
                 "TestModels", "Transformer", "WeightFormats",
             ]),
         suite("WeightFormatsTests", imports: ["WeightFormats"]),

@@ -30,6 +30,22 @@ extension LaunchTests {
             }
         }
 
+        @Test func `run's help names every predictor and every constant`() throws {
+            let help = try LaunchTests.start(["run", "--help"]).text
+            for word in [
+                "--exact", "--predicted", "--evaluate", "--quality", "--no-quality", "--feedback",
+                "--policy.predictor", "--policy.predictor.parents", "--policy.predictor.lambda",
+                "--policy.predictor.threshold", "--policy.predictor.hot-threshold",
+                "--policy.predictor.gain", "--policy.predictor.decay",
+                "--policy.predictor.unobserved", "combined-jaccard", "combined-conditional",
+                "layer-jaccard", "layer-conditional", "token", "same-as-last-token",
+                "prefill-frequency", "all-active", "none-active", "oracle", "observed", "full",
+                "held", "decremented",
+            ] where !help.contains(word) {
+                Issue.record("'\(word)' is not in the help")
+            }
+        }
+
         @Test func `--version names version and revision`() throws {
             let outcome = try LaunchTests.start(
                 ["--version"], environment: ["HERMES_REVISION": "abc1234"])

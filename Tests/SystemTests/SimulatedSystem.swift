@@ -1,3 +1,4 @@
+import ActivationPredictor
 import Coordinator
 import DIMMWorker
 import HardwareModel
@@ -22,6 +23,8 @@ struct RunPlan: Sendable {
     var hotShare: UInt64 = 200_000  // millionths
     var memoryByteCount = Int.max
     var rule: ActivityRule?
+    /// Computes only what its predictor expects; `nil` computes what is active.
+    var prediction: PredictionSetting?
     var maximumMessageByteCount = 1 << 16
     /// The machine whose time is kept; `nil` runs without emulated time.
     var topology: Topology?
@@ -62,6 +65,7 @@ struct RunOutcome {
     var ready: [WorkerFacts] = []
     var farewell: [WorkerFacts] = []
     var ledger: WorkLedger?
+    var prediction: PredictionRecord?
     var time: Timekeeper?
     /// Wall time of a paced run on the emulated scale, seconds.
     var pacedSeconds: Double?
@@ -185,9 +189,15 @@ enum SimulatedSystem {
         try coordinator.configureWorkers()
         var prefill = ReferenceTransformer(
             model: model, contextCapacity: plan.prompt.count, rule: plan.rule, threadCount: 1)
-        let logits = prefill.forward(plan.prompt, at: 0, isDense: true)
+        let recorder = ActivityRecorder(model: model, rule: plan.rule)
+        let logits = prefill.forward(plan.prompt, at: 0, isDense: true, observer: recorder)
         outcome.ready = try coordinator.awaitWorkers()
         try coordinator.adopt(prefill: prefill)
+        if let setting = plan.prediction {
+            var activity = PrefillActivity(layout: model.feedForwardLayout)
+            for sets in recorder.takeTokens() { activity.add(token: sets.map { [$0] }) }
+            coordinator.beginPrediction(setting, after: activity)
+        }
         var origin: WallInstant?
         for run in 0..<plan.pacedRunCount {
             if run > 0 { coordinator.startOver(time: plan.time) }
@@ -207,6 +217,7 @@ enum SimulatedSystem {
         }
         outcome.farewell = try coordinator.shutDown()
         outcome.ledger = coordinator.ledger
+        outcome.prediction = coordinator.finishPrediction()
         outcome.time = coordinator.time
         return outcome
     }
@@ -270,6 +281,11 @@ extension Topology {
 }
 
 extension DecoderModel {
+    /// What predictors are about.
+    var feedForwardLayout: NeuronLayout {
+        NeuronLayout(layerCount: shape.layerCount, neuronCounts: [shape.feedForwardSize])
+    }
+
     /// A rule from a calibration on two short texts.
     func calibratedRule(sparsity: Double) throws -> ActivityRule {
         let tables = Calibrator(model: self, threadCount: 1).calibrate(

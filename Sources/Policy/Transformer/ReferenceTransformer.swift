@@ -49,7 +49,7 @@ package struct ReferenceTransformer: ~Copyable {
     ///   - position: context position of the first.
     ///   - isDense: whether the feed-forward blocks compute every neuron (prefill) or follow the
     ///     activity rule (decode).
-    ///   - observer: sees each layer's gate and up projections, for calibration.
+    ///   - observer: sees each layer's projections, for calibration and recording.
     /// - Returns: logits after the last token, [vocabulary].
     package mutating func forward(
         _ tokens: [Int32], at position: Int, isDense: Bool, observer: (any LayerObserver)? = nil
@@ -84,9 +84,9 @@ package struct ReferenceTransformer: ~Copyable {
                 isWide: rule != nil && !isDense)
             if let rule, !isDense {
                 precondition(tokens.count == 1, "sparse steps run one token at a time")
-                feedForwardSparsely(layer: layer, rule: rule)
+                feedForwardSparsely(layer: layer, rule: rule, observer: observer)
             } else if !model.shape.architecture.isGated {
-                feedForwardRectified(layer: layer, tokenCount: tokens.count)
+                feedForwardRectified(layer: layer, tokenCount: tokens.count, observer: observer)
             } else {
                 feedForwardDensely(layer: layer, tokenCount: tokens.count, observer: observer)
             }
@@ -173,13 +173,18 @@ package struct ReferenceTransformer: ~Copyable {
     }
 
     /// Without gates: max(0, up + bias), whose zeros are the activity.
-    private mutating func feedForwardRectified(layer: Int, tokenCount: Int) {
+    private mutating func feedForwardRectified(
+        layer: Int, tokenCount: Int, observer: (any LayerObserver)?
+    ) {
         let weights = model.weights.layers[layer]
         let biases = model.biases(layer: layer)
         normalise(by: model.norms[layer].feedForward, tokenCount: tokenCount)
         multiply(weights.up, scratch.normed, into: \.ups, tokenCount: tokenCount)
         addBias(biases?.up, toRows: &scratch.ups, rowCount: tokenCount)
         let neuronCount = model.shape.feedForwardSize
+        observer?.observe(
+            layer: layer, tokenCount: tokenCount, gates: scratch.ups.span.extracting(0..<0),
+            ups: scratch.ups.span.extracting(0..<tokenCount * neuronCount))
         rectifyElements(
             scratch.ups, into: &scratch.activations, count: tokenCount * neuronCount)
         for row in 0..<tokenCount {
@@ -216,11 +221,17 @@ package struct ReferenceTransformer: ~Copyable {
         }
     }
 
-    private mutating func feedForwardSparsely(layer: Int, rule: ActivityRule) {
+    private mutating func feedForwardSparsely(
+        layer: Int, rule: ActivityRule, observer: (any LayerObserver)?
+    ) {
         let weights = model.weights.layers[layer]
         guard let gate = weights.gate else { preconditionFailure("a model without gates") }
         normalise(by: model.norms[layer].feedForward, tokenCount: 1)
         multiply(gate, scratch.normed, into: \.gates, tokenCount: 1)
+        observer?.observe(
+            layer: layer, tokenCount: 1,
+            gates: scratch.gates.span.extracting(0..<model.shape.feedForwardSize),
+            ups: scratch.ups.span.extracting(0..<0))
         let activeCount = rule.select(
             layer: layer, gates: scratch.gates, row: 0, active: &scratch.activeNeurons,
             deviations: &scratch.deviations)
@@ -268,7 +279,10 @@ package struct ReferenceTransformer: ~Copyable {
 
 /// Sees the projections of every layer's feed-forward block before the activation.
 package protocol LayerObserver: AnyObject {
-    /// - Parameters: `gates`, `ups`: [tokenCount, feedForward].
+    /// - Parameters:
+    ///   - gates: [tokenCount, feedForward]; empty where the architecture has no gates.
+    ///   - ups: the same, biases included; empty in a step that skips inactive neurons, which
+    ///     does not know them all.
     func observe(layer: Int, tokenCount: Int, gates: Span<Float>, ups: Span<Float>)
 }
 

@@ -8,7 +8,7 @@ import Transformer
 /// Finds a model's calibration in the cache, or makes it.
 enum Calibration {
     /// Text goes through the model in windows of this many tokens, each with a fresh context.
-    private static let windowTokenCount = 256
+    static let windowTokenCount = 256
 
     /// The shipped text, English of several kinds.
     static var shippedText: String {
@@ -60,12 +60,17 @@ enum Calibration {
     /// Where the calibration on the shipped text is kept: by model and by text.
     static func path(for loaded: LoadedModel) throws -> String {
         let model = try ModelHash.hexadecimal(of: loaded)
-        var text: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: another text, another file
+        let name = "\(model)-\(shippedTextHash).calibration"
+        return Locations.cacheFolder() + "/calibrations/" + name
+    }
+
+    /// Tells shipped texts apart in the cache: another text, another file.
+    static var shippedTextHash: String {
+        var text: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
         for byte in PackageResources.calibration_txt {
             text = (text ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
         }
-        let name = "\(model)-\(String(text, radix: 16)).calibration"
-        return Locations.cacheFolder() + "/calibrations/" + name
+        return String(text, radix: 16)
     }
 
     private static func open(_ path: String, for loaded: LoadedModel) throws -> CalibrationFile {

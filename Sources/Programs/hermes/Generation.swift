@@ -17,7 +17,7 @@ struct Generation {
     private(set) var decodeStepCount = 0
 
     enum StopReason: String {
-        case length, endToken = "end_token", context
+        case length, endToken = "end_token", context, evaluated
     }
 
     init(request: RunRequest, tokenizer: Tokenizer, output: OutputOptions) {
@@ -45,6 +45,12 @@ struct Generation {
         try finishText()
     }
 
+    /// Notes that a text's own tokens took the place of generated ones.
+    mutating func noteEvaluation(stepCount: Int) {
+        decodeStepCount = stepCount
+        stopReason = .evaluated
+    }
+
     private mutating func generate(
         from firstLogits: [Float], position: Int, contextLength: Int,
         step: (Int32, Int) throws -> [Float]
@@ -61,7 +67,7 @@ struct Generation {
                 stopReason = .endToken
                 return
             }
-            if tokens.count == request.tokenLimit { return }
+            if tokens.count == request.generationLimit { return }
             let next = position + tokens.count - 1
             guard next < contextLength else {
                 stopReason = .context

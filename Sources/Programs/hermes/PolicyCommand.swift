@@ -45,7 +45,7 @@ struct PolicyCommand: ParsableCommand {
     @Option(help: "Seed of the random placement.")
     var seed: UInt64 = 0
 
-    @OptionGroup var policy: PolicyOptions
+    @OptionGroup var policy: ScoringOptions
     @OptionGroup var options: OutputOptions
 
     func validate() throws {

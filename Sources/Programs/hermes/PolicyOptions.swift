@@ -1,99 +1,89 @@
 import ActivationPredictor
 import ArgumentParser
-import Quantities
-import Scheduling
 
-/// Constants of the online policies, settable wherever a policy is scored or used. The defaults
-/// are the paper's.
+/// Options of the paper's policy: who predicts, with which constants.
 struct PolicyOptions: ParsableArguments {
     @Option(
-        name: .customLong("policy.predictor.lambda"),
-        help: "What one active parent adds to a neuron's state (0 to 15).")
-    var lambda = PredictorConstants.paper.correlationWeight
+        name: .customLong("policy.predictor"),
+        help: "Who predicts (default: combined-jaccard).")
+    var predictor: PredictorChoice?
 
     @Option(
-        name: .customLong("policy.predictor.threshold"),
-        help: "T: predicted active when state + lambda x active parents is above.")
-    var activeThreshold = PredictorConstants.paper.activeThreshold
+        name: .customLong("policy.predictor.parents"),
+        help: "Take the parents from this trace (default: sampled on the shipped text, cached).")
+    var parents: String?
+
+    @OptionGroup var constantOptions: PredictorConstantOptions
 
     @Option(
-        name: .customLong("policy.predictor.hot-threshold"),
-        help: "T_h: hot when the state is above; also what the token-only rule asks.")
-    var hotThreshold = PredictorConstants.paper.hotThreshold
+        help: """
+            What a predicted run learns: of computed neurons only (observed), or of all (full, \
+            an experiment that no real system can do). Default observed.
+            """)
+    var feedback: Feedback?
 
-    @Option(
-        name: .customLong("policy.predictor.gain"),
-        help: "Added to the state of a neuron that was active.")
-    var gain = PredictorConstants.paper.gain
-
-    @Option(
-        name: .customLong("policy.predictor.decay"),
-        help: "Taken from the state of a neuron that was not.")
-    var decay = PredictorConstants.paper.decay
-
-    @Option(
-        name: .customLong("policy.predictor.unobserved"),
-        help: "State of a neuron that nobody computed: decremented (the paper's) or held.")
-    var unobserved = PredictorConstants.paper.unobserved
-
-    @Option(
-        name: .customLong("policy.rebalance.window"),
-        help: "Tokens after which DIMMs are rebalanced (1 to 65535).")
-    var window = 5
-
-    @Option(
-        name: .customLong("policy.rebalance.minimum-gain"),
-        help: "A DIMM gives neurons away only above this many times the mean load.")
-    var minimumGain = 1.15
-
-    func validate() throws {
-        do {
-            _ = try constants()
-        } catch {
-            throw ValidationError("\(error)")
-        }
-        guard (1...Int(UInt16.max)).contains(window) else {
-            throw ValidationError("--policy.rebalance.window must be 1 to 65535")
-        }
-        guard minimumGain >= 0, minimumGain <= 1000 else {
-            throw ValidationError("--policy.rebalance.minimum-gain must be 0 to 1000")
-        }
+    /// The first option given that only a predicted run reads.
+    var given: String? {
+        if predictor != nil { return "--policy.predictor" }
+        if parents != nil { return "--policy.predictor.parents" }
+        if feedback != nil { return "--feedback" }
+        return constantOptions.given
     }
 
-    /// - Throws: `PredictorError` for what 4-bit states cannot express; never after
-    ///   ``validate()``.
+    var choice: PredictorChoice { predictor ?? .combinedJaccard }
+
+    /// The chosen predictor's constants, with what was given in their place.
     func constants() throws(PredictorError) -> PredictorConstants {
-        try PredictorConstants(
-            correlationWeight: lambda, activeThreshold: activeThreshold,
-            hotThreshold: hotThreshold, gain: gain, decay: decay, unobserved: unobserved)
-    }
-
-    /// ``minimumGain`` in whole percent of the mean.
-    var minimumLoadPercent: Int { Int((100 * minimumGain).rounded()) }
-
-    /// The values, for results.
-    var json: JSONValue {
-        .object([
-            "predictor": .object([
-                "lambda": .integer(lambda), "threshold": .integer(activeThreshold),
-                "hot_threshold": .integer(hotThreshold), "gain": .integer(gain),
-                "decay": .integer(decay), "unobserved": .string(unobserved.rawValue),
-            ]),
-            "rebalance": .object([
-                "window": .integer(window),
-                "minimum_gain": JSONValue(Double(minimumLoadPercent) / 100),
-            ]),
-        ])
+        try constantOptions.constants(over: choice.constants)
     }
 }
 
-extension UnobservedStates: ExpressibleByArgument {}
-extension Feedback: ExpressibleByArgument {}
+/// The predictors by the names that options take.
+enum PredictorChoice: String, CaseIterable, ExpressibleByArgument {
+    case combinedJaccard = "combined-jaccard"
+    case layerJaccard = "layer-jaccard"
+    case combinedConditional = "combined-conditional"
+    case layerConditional = "layer-conditional"
+    case token
+    case lastToken = "same-as-last-token"
+    case prefillFrequency = "prefill-frequency"
+    case allActive = "all-active"
+    case noneActive = "none-active"
+    case oracle
 
-extension Proportion: ExpressibleByArgument {
-    /// `0.2` or `20 %`.
-    package init?(argument: String) {
-        guard let value = try? Proportion(parsing: argument) else { return nil }
-        self = value
+    /// How the parents that it reads were found; `nil` when it reads none.
+    var parents: ParentMeasure? {
+        switch self {
+        case .combinedJaccard, .layerJaccard: .jaccard
+        case .combinedConditional, .layerConditional: .conditional
+        case .token, .lastToken, .prefillFrequency, .allActive, .noneActive, .oracle: nil
+        }
+    }
+
+    /// The paper's rule keeps the paper's constants; the others those that last when only
+    /// computed neurons are observed.
+    var constants: PredictorConstants {
+        self == .combinedConditional ? .paper : .closedLoop
+    }
+
+    /// - Parameter correlations: needed by those with ``parents``.
+    func predictor(
+        layout: NeuronLayout, constants: PredictorConstants, correlations: CorrelationTable?
+    ) -> any ActivityPredictor {
+        func state(_ rule: StatePredictor.Rule) -> StatePredictor {
+            StatePredictor(
+                name: rawValue, layout: layout, rule: rule, constants: constants,
+                correlations: correlations)
+        }
+        switch self {
+        case .combinedJaccard, .combinedConditional: return state(.combined)
+        case .layerJaccard, .layerConditional: return state(.layerOnly)
+        case .token: return state(.tokenOnly)
+        case .lastToken: return LastTokenPredictor(name: rawValue, layout: layout)
+        case .prefillFrequency: return FrequencyPredictor(name: rawValue, layout: layout)
+        case .allActive: return ConstantPredictor(name: rawValue, isActive: true)
+        case .noneActive: return ConstantPredictor(name: rawValue, isActive: false)
+        case .oracle: return OraclePredictor(name: rawValue)
+        }
     }
 }

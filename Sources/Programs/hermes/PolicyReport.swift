@@ -88,12 +88,12 @@ struct PolicyReport {
 
     // MARK: JSON
 
-    func json() -> JSONValue {
-        .object([
+    func json() throws -> JSONValue {
+        try .object([
             "trace": header.json(tokenCount: tokenCount),
             "feedback": .string(command.feedback.rawValue),
             "hot_share": JSONValue(command.hotShare.doubleValue),
-            "policy": command.policy.json, "provenance": Provenance.program,
+            "policy": command.policy.json(), "provenance": Provenance.program,
             "predictors": .array(predictors.map(json)),
             "rebalance": .array(rebalance.map(json)),
         ])

@@ -14,6 +14,8 @@ struct RunCommand: ParsableCommand {
               hermes run --topology 16-dimm --prompt @question.txt --tokens 128
               hermes run --raw --prompt "The capital of France is" --tokens 16 --json -
               hermes run --sparsity 0.7 --prompt "Tell me about rivers."
+              hermes run --predicted --policy.predictor combined-jaccard
+              hermes run --predicted --evaluate text.txt --tokens 200 --json -
             """)
 
     @Option(help: "Topology: a file, or the name of a shipped one.")
@@ -31,8 +33,9 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Plain completion: no chat template; special tokens in the prompt are parsed.")
     var raw = false
 
-    @Option(help: "How many tokens to generate at most.")
-    var tokens = 64
+    @Option(
+        help: "How many tokens to generate at most (default 64; with --evaluate, the whole text).")
+    var tokens: Int?
 
     @Flag(name: .customLong("ignore-eos"), help: "Go on after an end token.")
     var ignoresEnd = false
@@ -40,8 +43,32 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Compute every truly active neuron (the default).")
     var exact = false
 
-    @Option(help: "Share of feed-forward neurons to leave out in decode, 0 up to 0.99.")
-    var sparsity = 0.0
+    @Flag(
+        help: """
+            Compute only the feed-forward neurons that a predictor expects to be active, and \
+            layer 0 in full.
+            """)
+    var predicted = false
+
+    @OptionGroup var policy: PolicyOptions
+
+    @Option(
+        help: """
+            Share of feed-forward neurons to leave out in decode, 0 up to 0.99 (default 0; \
+            0.7 in a predicted run of a model with gates).
+            """)
+    var sparsity: Double?
+
+    @Option(help: "Instead of generating, send this text's tokens through the mode; says how well.")
+    var evaluate: String?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Hold the run against the dense model and predictions against the truth, after the \
+            timed part (default in predicted runs).
+            """)
+    var quality: Bool?
 
     @Option(help: "0 takes the likeliest token; above, tokens are drawn.")
     var temperature: Float = 0
@@ -72,10 +99,11 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard tokens >= 1 else { throw ValidationError("--tokens must be at least 1") }
-        guard sparsity >= 0, sparsity <= 0.99 else {
+        guard tokens ?? 1 >= 1 else { throw ValidationError("--tokens must be at least 1") }
+        guard sparsity ?? 0 >= 0, sparsity ?? 0 <= 0.99 else {
             throw ValidationError("--sparsity must lie between 0 and 0.99")
         }
+        try validateMode()
         guard overrunLimit >= 0, overrunLimit <= 1 else {
             throw ValidationError("--overrun-limit must lie between 0 and 1")
         }
@@ -90,16 +118,37 @@ struct RunCommand: ParsableCommand {
         }
     }
 
+    private func validateMode() throws {
+        guard !exact || !predicted else {
+            throw ValidationError("--exact and --predicted exclude each other")
+        }
+        guard !reference || !predicted else {
+            throw ValidationError("--reference predicts nothing; leave --predicted out")
+        }
+        if let option = policy.given, !predicted {
+            throw ValidationError("\(option) needs --predicted")
+        }
+        guard evaluate == nil || clock != .paced else {
+            throw ValidationError(
+                "--evaluate runs the dense model between the tokens, which no paced clock allows")
+        }
+        guard evaluate == nil || quality != false else {
+            throw ValidationError("--evaluate is about quality; leave --no-quality out")
+        }
+    }
+
     func run() throws {
         try StopSignals.install()
         try output.prepare()
         if let trace { try WholeFile.prepare(trace) }
-        let text = try Prompt.read(prompt)
+        let text = evaluate == nil ? try Prompt.read(prompt) : ""
         let session = try RunSession(
             request: RunRequest(
                 topologyArgument: topology, assignments: assignments, modelPath: model,
-                prompt: text, isRaw: raw, tokenLimit: tokens, ignoresEnd: ignoresEnd,
-                sparsity: sparsity, temperature: temperature, seed: seed,
+                prompt: text, isRaw: raw, tokenLimit: tokens,
+                ignoresEnd: ignoresEnd, policy: predicted ? policy : nil, sparsity: sparsity,
+                evaluatedText: evaluate, assessesQuality: quality ?? predicted,
+                temperature: temperature, seed: seed,
                 isReference: reference, clock: reference ? .native : clock, dilation: dilation,
                 overrunLimit: overrunLimit, recordsTimeline: explain || trace != nil),
             output: output)
@@ -141,9 +190,16 @@ struct RunRequest {
     let modelPath: String?
     let prompt: String
     let isRaw: Bool
-    let tokenLimit: Int
+    /// `nil` for the default.
+    let tokenLimit: Int?
     let ignoresEnd: Bool
-    let sparsity: Double
+    /// `nil` where every truly active neuron is computed.
+    let policy: PolicyOptions?
+    /// As asked for; `nil` for the default.
+    let sparsity: Double?
+    /// The file whose tokens go through the mode in place of generated ones.
+    let evaluatedText: String?
+    let assessesQuality: Bool
     let temperature: Float
     let seed: UInt64
     let isReference: Bool
@@ -151,4 +207,7 @@ struct RunRequest {
     let dilation: DilationChoice
     let overrunLimit: Double
     let recordsTimeline: Bool
+
+    /// How many tokens to generate at most.
+    var generationLimit: Int { tokenLimit ?? 64 }
 }

@@ -1,4 +1,5 @@
 import Coordinator
+import Kernels
 import Messages
 import Pacing
 import Quantities
@@ -12,6 +13,11 @@ struct RunSetting {
     let topologyPath: String
     let loaded: LoadedModel
     let promptTokens: [Int32]
+    let sparsity: Double
+    /// `nil` where every truly active neuron is computed.
+    let predicted: PredictedMode?
+    /// Tokens of the text to evaluate, if there is one.
+    let evaluatedTokenCount: Int?
     let threadCount: Int
 }
 
@@ -42,6 +48,9 @@ struct RunResult {
     /// `nil` where no emulated time was kept.
     let time: Timekeeper?
     let paced: PacedRecord?
+    let prediction: PredictionRecord?
+    /// Beside the dense model; `nil` when that was not asked for.
+    let quality: LogitComparison?
 
     /// Nested objects; what depends on the host or on wall time stands only under `host`.
     func json() throws -> JSONValue {
@@ -53,8 +62,8 @@ struct RunResult {
             "logit_margins": .array(generation.margins.map { JSONValue(Double($0)) }),
             "text": .string(generation.text),
             "stop_reason": .string(generation.stopReason.rawValue),
-            "mode": .string(request.isReference ? "reference" : "exact"),
-            "sparsity": JSONValue(request.sparsity),
+            "mode": .string(mode),
+            "sparsity": JSONValue(setting.sparsity),
             "temperature": JSONValue(Double(request.temperature)),
             "clock": .string(request.clock.rawValue),
             "seed": .unsigned(request.seed),
@@ -64,6 +73,8 @@ struct RunResult {
             "dimms": .array(dimms),
             "gpu": gpu,
             "imbalance": imbalance,
+            "predictor": predictor,
+            "quality": qualityFigures,
             "provenance": Provenance.record(
                 topology: setting.topology, topologyPath: setting.topologyPath),
             "host": host,
@@ -217,6 +228,7 @@ struct RunResult {
             lines += table(sharded)
             lines.append(balanceLine(sharded))
         }
+        lines += predictionLines
         return "\n" + lines.joined(separator: "\n")
     }
 
@@ -225,10 +237,13 @@ struct RunResult {
             Double(setting.promptTokens.count) / spans.prefill.seconds, 0)
         let decode = decodeRate.map { Text.fixed($0, 1) } ?? "-"
         let request = setting.request
-        let mode = request.isReference ? "reference, one process" : "exact"
-        let sparsity = request.sparsity > 0 ? ", sparsity \(request.sparsity)" : ""
+        let mode = request.isReference ? "reference, one process" : mode
+        let sparsity = setting.sparsity > 0 ? ", sparsity \(setting.sparsity)" : ""
+        let done =
+            setting.evaluatedTokenCount == nil
+            ? "\(generation.tokens.count) generated" : "\(generation.decodeStepCount) evaluated"
         return "\(setting.promptTokens.count) prompt tokens at \(prefill) tokens/s, "
-            + "\(generation.tokens.count) generated at \(decode) tokens/s "
+            + "\(done) at \(decode) tokens/s "
             + "of wall time (clock \(request.clock.rawValue); \(mode)\(sparsity))"
     }
 

@@ -1,4 +1,6 @@
+import ActivationPredictor
 import Coordinator
+import Kernels
 import Logging
 import Messages
 import ModelFile
@@ -18,6 +20,9 @@ struct RunSession {
     private let loaded: LoadedModel
     private let promptTokens: [Int32]
     private let rule: ActivityRule?
+    private let sparsity: Double
+    private let predicted: PredictedMode?
+    private let evaluation: Evaluation?
     private let threadCount: Int
 
     /// Opens topology and model and tokenizes the prompt; nothing is started yet.
@@ -28,7 +33,11 @@ struct RunSession {
         (topology, topologyPath) = try TopologyFile.load(
             request.topologyArgument, assignments: request.assignments)
         loaded = try LoadedModel(path: request.modelPath)
-        promptTokens = try loaded.encode(request.prompt, isRaw: request.isRaw)
+        evaluation = try request.evaluatedText.map { [loaded] in
+            try Evaluation(path: $0, stepLimit: request.tokenLimit, loaded: loaded)
+        }
+        promptTokens =
+            try evaluation?.prefix ?? loaded.encode(request.prompt, isRaw: request.isRaw)
         threadCount = CPUAvailability.current().usableCoreCount
         let contextLength = loaded.model.shape.contextLength
         guard !promptTokens.isEmpty else {
@@ -40,18 +49,44 @@ struct RunSession {
                 "the prompt has \(promptTokens.count) tokens, the model's context "
                     + "\(contextLength)")
         }
+        sparsity = try Self.sparsity(of: request, loaded)
         rule =
-            request.sparsity > 0
+            sparsity > 0
             ? ActivityRule(
                 calibration: try Calibration.load(for: loaded, threadCount: threadCount),
-                sparsity: request.sparsity)
+                sparsity: sparsity)
             : nil
+        predicted = try request.policy.map { [loaded, rule, sparsity, threadCount] in
+            try PredictedMode(
+                options: $0, loaded: loaded, rule: rule, sparsity: sparsity,
+                threadCount: threadCount)
+        }
+    }
+
+    /// A gated model has no inactive neurons of its own, so predicting needs a rule.
+    private static func sparsity(of request: RunRequest, _ loaded: LoadedModel) throws -> Double {
+        guard request.policy != nil, loaded.model.shape.architecture.isGated else {
+            return request.sparsity ?? 0
+        }
+        guard let asked = request.sparsity else {
+            let standard = PredictedMode.standardSparsity
+            Terminal.complain("hermes: a predicted run of a model with gates: sparsity \(standard)")
+            return standard
+        }
+        guard asked > 0 else {
+            throw Failure(
+                .usage,
+                "--predicted with --sparsity 0: every gate of this model would be active, and "
+                    + "there would be nothing to predict")
+        }
+        return asked
     }
 
     /// The first token comes from the prefill, so one position fewer than tokens is needed.
     private var contextCapacity: Int {
+        if let evaluation { return evaluation.tokens.count }
         let room = loaded.model.shape.contextLength - promptTokens.count
-        return promptTokens.count + min(room, max(1, request.tokenLimit - 1))
+        return promptTokens.count + min(room, max(1, request.generationLimit - 1))
     }
 
     func run() throws -> RunResult {
@@ -94,32 +129,29 @@ struct RunSession {
         var prefill = ReferenceTransformer(
             model: loaded.model, contextCapacity: promptTokens.count, rule: rule,
             threadCount: threadCount)
-        let logits = try runPrefill(&prefill) { fleet.loss != nil }
+        var activity = predicted?.noActivity
+        let logits = try runPrefill(&prefill, activity: &activity) { fleet.loss != nil }
         let prefillSpan = prefillStart.duration(to: clock.now)
         let loadedFacts = try coordinator.awaitWorkers()
         if let loss = fleet.loss { throw loss }
         try fleet.checkPlacement(loadedFacts)
         try coordinator.adopt(prefill: prefill)
+        if let predicted, let activity {
+            coordinator.beginPrediction(
+                predicted.setting(isScored: request.assessesQuality), after: activity)
+        }
         let pacing = try startPacing(&coordinator, prefill: prefill, fleet: fleet)
         let decodeStart = clock.now
         try coordinator.deliver(prefill: prefill, tokenCount: promptTokens.count)
-        var generation = Generation(request: request, tokenizer: loaded.tokenizer, output: output)
-        try generation.run(
-            firstLogits: logits, position: promptTokens.count,
-            contextLength: loaded.model.shape.contextLength
-        ) { token, position in
-            // Links look at signals only while they wait, and a fast worker is never waited for.
-            try Interruption.check()
-            return try coordinator.decode(token, at: position)
-        }
-        let decodeSpan = decodeStart.duration(to: clock.now)
+        let delivery = decodeStart.duration(to: clock.now)
+        let decoded = try decode(from: logits) { try coordinator.decode($0, at: $1) }
         let pacedSpan = pacing?.elapsed()
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
         try fleet.finish()
         return RunResult(
-            setting: setting, generation: generation,
-            spans: RunSpans(prefill: prefillSpan, decode: decodeSpan),
+            setting: setting, generation: decoded.generation,
+            spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, facts: facts, fleet: fleet,
                 coordinatorPrivateDirty: memory),
@@ -131,7 +163,8 @@ struct RunSession {
                         overruns: coordinator.overruns,
                         movedByteCounts: coordinator.movedByteCounts, workers: facts)
                 }
-            })
+            },
+            prediction: coordinator.finishPrediction(), quality: try comparison(decoded))
     }
 
     private func freshTime() -> Timekeeper? {
@@ -165,17 +198,75 @@ struct RunSession {
     }
 
     private func runPrefill(
-        _ transformer: inout ReferenceTransformer, until isPointless: () -> Bool = { false }
+        _ transformer: inout ReferenceTransformer, activity: inout PrefillActivity?,
+        until isPointless: () -> Bool = { false }
     ) throws -> [Float] {
         var logits: [Float] = []
+        let recorder = activity.map { _ in ActivityRecorder(model: loaded.model, rule: rule) }
         let batch = ReferenceTransformer.batchTokenCount
         for first in stride(from: 0, to: promptTokens.count, by: batch) {
             try Interruption.check()
             if isPointless() { break }
             let end = min(first + batch, promptTokens.count)
-            logits = transformer.forward(Array(promptTokens[first..<end]), at: first, isDense: true)
+            logits = transformer.forward(
+                Array(promptTokens[first..<end]), at: first, isDense: true, observer: recorder)
+            if let recorder { activity?.take(from: recorder) }
         }
         return logits
+    }
+
+    // MARK: Decode
+
+    /// What the token loop gave, whoever computed the tokens.
+    private struct Decoded {
+        var generation: Generation
+        var span = Duration.zero
+        var trail = LogitTrail()
+        var comparison: LogitComparison?
+    }
+
+    /// Generates, or sends the text to evaluate through `step`, which runs one token at a
+    /// position and returns the logits after it.
+    private func decode(
+        from logits: [Float], step: (Int32, Int) throws -> [Float]
+    ) throws -> Decoded {
+        var decoded = Decoded(
+            generation: Generation(request: request, tokenizer: loaded.tokenizer, output: output))
+        if let evaluation {
+            (decoded.comparison, decoded.span) = try evaluation.run(
+                model: loaded.model, threadCount: threadCount
+            ) {
+                try Interruption.check()
+                return try step($0, $1)
+            }
+            decoded.generation.noteEvaluation(stepCount: evaluation.stepCount)
+            return decoded
+        }
+        let clock = ContinuousClock()
+        let start = clock.now
+        var trail = LogitTrail()
+        try decoded.generation.run(
+            firstLogits: logits, position: promptTokens.count,
+            contextLength: loaded.model.shape.contextLength
+        ) { token, position in
+            // Links look at signals only while they wait, and a fast worker is never waited for.
+            try Interruption.check()
+            let next = try step(token, position)
+            if request.assessesQuality { trail.add(next) }
+            return next
+        }
+        decoded.trail = trail
+        decoded.span = start.duration(to: clock.now)
+        return decoded
+    }
+
+    /// The run beside the dense model; `nil` when that was not asked for.
+    private func comparison(_ decoded: Decoded) throws -> LogitComparison? {
+        if let known = decoded.comparison { return known }
+        guard request.assessesQuality else { return nil }
+        return try decoded.trail.comparison(
+            model: loaded.model, prompt: promptTokens, generated: decoded.generation.tokens,
+            threadCount: threadCount)
     }
 
     // MARK: Reference
@@ -186,27 +277,24 @@ struct RunSession {
         var transformer = ReferenceTransformer(
             model: loaded.model, contextCapacity: contextCapacity, rule: rule,
             threadCount: threadCount)
-        let logits = try runPrefill(&transformer)
+        var activity: PrefillActivity?
+        let logits = try runPrefill(&transformer, activity: &activity)
         let prefillSpan = prefillStart.duration(to: clock.now)
-        var generation = Generation(request: request, tokenizer: loaded.tokenizer, output: output)
-        let decodeStart = clock.now
-        try generation.run(
-            firstLogits: logits, position: promptTokens.count,
-            contextLength: loaded.model.shape.contextLength
-        ) { token, position in
-            try Interruption.check()
-            return transformer.forward([token], at: position, isDense: false)
+        let decoded = try decode(from: logits) {
+            transformer.forward([$0], at: $1, isDense: false)
         }
         return RunResult(
-            setting: setting, generation: generation,
-            spans: RunSpans(prefill: prefillSpan, decode: decodeStart.duration(to: clock.now)),
-            sharded: nil, time: nil, paced: nil)
+            setting: setting, generation: decoded.generation,
+            spans: RunSpans(prefill: prefillSpan, decode: decoded.span), sharded: nil, time: nil,
+            paced: nil, prediction: nil, quality: try comparison(decoded))
     }
 
     private var setting: RunSetting {
         RunSetting(
             request: request, topology: topology, topologyPath: topologyPath,
-            loaded: loaded, promptTokens: promptTokens, threadCount: threadCount)
+            loaded: loaded, promptTokens: promptTokens, sparsity: sparsity,
+            predicted: predicted, evaluatedTokenCount: evaluation?.tokens.count,
+            threadCount: threadCount)
     }
 }
 

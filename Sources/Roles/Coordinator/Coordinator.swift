@@ -28,6 +28,8 @@ package struct Coordinator: ~Copyable {
     /// When each DIMM's work on the current step is over in wall time.
     var workEnds: [WallInstant?]
     private var hot: NeuronAssignment?
+    /// `nil` where every truly active neuron is computed.
+    var prediction: Prediction?
     private var tokenCount = 0
     var workerDeadlines: [(count: UInt64, missed: UInt64)]
     /// Payload bytes of messages since the clock started, by link: what really moved, without the
@@ -132,6 +134,7 @@ package struct Coordinator: ~Copyable {
         ledger = WorkLedger(dimmCount: exchange.count)
         ledger.hotWeightByteCount = hotWeightByteCount
         movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
+        prediction?.startOver()
         tokenCount = 0
     }
 
@@ -286,19 +289,26 @@ package struct Coordinator: ~Copyable {
     private mutating func feedForward(layer: Int, position: Int) throws(CoordinatorError) {
         guard let cold, let hot else { preconditionFailure("decode before adopt") }
         let hidden = model.shape.hiddenSize
-        let hotCount = hot.feedForward[layer].count
+        let plan =
+            prediction?.plan(
+                layer: layer, input: buffers.normed, hot: hot.feedForward[layer],
+                cold: cold.feedForward[layer])
+            ?? FeedForwardPlan(gpuSlots: nil, dimmSlots: cold.feedForward[layer])
+        let hotCount = plan.gpuSlots?.count ?? hot.feedForward[layer].count
         beginStep("MLP", layer: layer)
         let header = MessageHeader(
             .feedForward, layer: layer, position: position, step: exchange.nextStep())
-        try sendInput(header, sets: cold.feedForward[layer])
+        try sendInput(header, sets: plan.dimmSlots)
         let shiftMACs = options.rule == nil ? 0 : hidden * hidden
         try time?.runKernel(
             "hot MLP", byteCount: hotCount * model.feedForwardNeuronByteCount + 2 * shiftMACs,
             macCount: hotCount * model.feedForwardNeuronWeightCount + shiftMACs,
             synchronises: true)
-        gpu?.feedForward(layer: layer, input: buffers.normed, into: &buffers.sum)
+        let activeOnGPU = gpu?.feedForward(
+            layer: layer, input: buffers.normed, slots: plan.gpuSlots, into: &buffers.sum)
+        var activeSlots: [PackedSet] = []
         for dimm in exchange.indices {
-            let candidates = cold.feedForward[layer][dimm]
+            let candidates = plan.dimmSlots[dimm]
             let answer = try exchange.addPartialSum(
                 from: dimm, answering: header, elementCount: hidden, candidates: candidates,
                 to: &buffers.sum)
@@ -308,8 +318,12 @@ package struct Coordinator: ~Copyable {
                 multiplyAccumulates: model.feedForwardMACCount(
                     candidateCount: candidates.memberCount, activeCount: answer.activeCount),
                 toDIMM: dimm)
+            activeSlots.append(answer.activeSlots)
             try note(answer, from: dimm)
         }
+        prediction?.finish(
+            layer: layer, hot: hot.feedForward[layer], gpuSlots: activeOnGPU ?? [],
+            dimmSlots: activeSlots)
         try endStep()
         try mergeTime("merge MLP", width: hidden, layer: layer)
         buffers.finishFeedForward(model.biases(layer: layer))

@@ -45,10 +45,16 @@ struct GPURole: ~Copyable {
     }
 
     /// The hot neurons' part of the feed-forward block; overwrites `sum`.
-    mutating func feedForward(layer: Int, input: [Float], into sum: inout PartialSum) {
-        let slots = feedForwardSlots[layer]
-        _ = shard.feedForward(
+    ///
+    /// - Parameter slots: which to consider, ascending; `nil` for all.
+    /// - Returns: those found active, ascending.
+    mutating func feedForward(
+        layer: Int, input: [Float], slots: [UInt32]?, into sum: inout PartialSum
+    ) -> ArraySlice<UInt32> {
+        let slots = slots ?? feedForwardSlots[layer]
+        let activeCount = shard.feedForward(
             layer: layer, input: input, slots: slots, count: slots.count, rule: rules[layer],
             scratch: &scratch, into: &sum)
+        return scratch.active[..<activeCount]
     }
 }

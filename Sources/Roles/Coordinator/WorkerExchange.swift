@@ -61,8 +61,16 @@ struct WorkerExchange {
                 throw .peerCorrupt(
                     "\(header.auxiliary) active neurons of \(candidates.memberCount) asked for")
             }
+            var active = candidates
+            try active.load(
+                from: message, at: Answer.payloadOffset + elementSize * elementCount)
+            guard active.memberCount == header.auxiliary,
+                active.intersectionCount(candidates) == header.auxiliary
+            else {
+                throw .peerCorrupt("active neurons that are not as counted, or not asked for")
+            }
             sum.add(elementCount, of: message, at: Answer.payloadOffset)
-            return try Answer(header, message)
+            return try Answer(header, message, activeSlots: active)
         }
     }
 
@@ -178,6 +186,8 @@ struct Answer {
     static let payloadOffset = MessageHeader.byteCount + WorkReport.byteCount
 
     let activeCount: Int
+    /// Which of the slots asked for were active; none in a reply about attention.
+    let activeSlots: PackedSet
     /// When the reply was ready at the DIMM, picoseconds.
     let ready: UInt64
     /// When the DIMM's work on it is over in a paced run's wall time.
@@ -185,8 +195,12 @@ struct Answer {
     let report: WorkReport
     let payloadByteCount: Int
 
-    init(_ header: MessageHeader, _ message: RawSpan) throws(LinkError) {
+    init(
+        _ header: MessageHeader, _ message: RawSpan,
+        activeSlots: PackedSet = PackedSet(elementCount: 0)
+    ) throws(LinkError) {
         activeCount = header.auxiliary
+        self.activeSlots = activeSlots
         ready = header.time
         workEnd = WallInstant(nanoseconds: header.delivery)
         report = try WorkReport(decoding: message)
