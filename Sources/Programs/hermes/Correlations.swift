@@ -47,14 +47,16 @@ enum Correlations {
                     "trace '\(path)': \(shape.layerCount) layers of \(text(shape.blocks)), the "
                         + "model has \(expected.layerCount) of \(text(expected.blocks))")
             }
-            let layout = NeuronLayout(shape)
+            let layout = shape.neuronLayout
             guard reader.parentTableNames.contains(measure.rawValue) else {
                 return try sample(measure, &reader, layout, path)
             }
             let table = try reader.parents(named: measure.rawValue)
-            return try CorrelationTable(layout: layout, table, path: path)
+            return try CorrelationTable(table, shape: shape)
         } catch let error as ActivityTraceError {
             throw Failure(.badInput, error.description)
+        } catch let error as PredictorError {
+            throw Failure(.badInput, "trace '\(path)': \(error)")
         }
     }
 
@@ -74,28 +76,5 @@ enum Correlations {
 
     private static func text(_ blocks: [TraceBlock]) -> String {
         blocks.map { "\($0.neuronCount) '\($0.name)' neurons" }.joined(separator: " and ")
-    }
-}
-
-extension CorrelationTable {
-    /// Parents as a trace stores them, of one block.
-    fileprivate init(layout: NeuronLayout, _ table: ParentTable, path: String) throws {
-        let width = Self.parentCount * layout.neuronCounts[0]
-        var parents: [[[UInt16]]] = [[[]]]
-        for layer in 1..<max(1, layout.layerCount) {
-            let part = table.parents[layer * width..<(layer + 1) * width]
-            guard part.allSatisfy({ $0 < Self.neuronLimit }) else {
-                throw Failure(
-                    .badInput,
-                    "trace '\(path)', parents named '\(table.name)', layer \(layer): a neuron "
-                        + "lacks a parent")
-            }
-            parents.append([part.map { UInt16($0) }])
-        }
-        do {
-            try self.init(layout: layout, parents: parents)
-        } catch {
-            throw Failure(.badInput, "trace '\(path)': \(error)")
-        }
     }
 }

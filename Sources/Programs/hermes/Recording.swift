@@ -27,7 +27,7 @@ enum Recording {
     /// `--exact` decodes it. Parents by both measures come with it.
     static func record(
         _ request: Request, model loaded: LoadedModel, threadCount: Int, to path: String
-    ) throws -> TraceSummary {
+    ) throws -> RecordedTrace {
         let limit = min(request.tokenLimit, loaded.model.shape.contextLength)
         let tokens = Array(
             loaded.tokenizer.encode(request.text, parsingSpecialTokens: false).prefix(limit))
@@ -60,7 +60,7 @@ enum Recording {
     /// with a fresh context: more text than a context holds, for the parents.
     static func recordDensely(
         _ request: Request, model loaded: LoadedModel, threadCount: Int, to path: String
-    ) throws -> TraceSummary {
+    ) throws -> RecordedTrace {
         let tokens = loaded.tokenizer.encode(request.text, parsingSpecialTokens: false)
         let window = min(Calibration.windowTokenCount, loaded.model.shape.contextLength)
         let recorder = ActivityRecorder(model: loaded.model, rule: request.rule)
@@ -93,57 +93,19 @@ enum Recording {
     private static func write(
         activity: [[PackedSet]], tokens: [Int32], prefillCount: Int, request: Request,
         model loaded: LoadedModel, to path: String
-    ) throws -> TraceSummary {
+    ) throws -> RecordedTrace {
         let setting = request.sparsity.map { "wshift \($0)" } ?? "ReLU"
         let header = TraceHeader(
             modelName: String(FilePath(loaded.path).lastComponent?.string ?? loaded.path),
             modelSHA256: try ModelHash.hexadecimal(of: loaded),
             source: "\(request.textName), \(setting)", shape: shape(of: loaded),
             prefillTokenCount: prefillCount)
-        var sampler = ParentSampler(layout: NeuronLayout(header.shape))
-        do {
-            try WholeFile.prepare(path)
-            var writer = try ActivityTraceWriter.create(FilePath(path), header: header)
-            for (token, sets) in zip(tokens, activity) {
-                try writer.append(tokenID: Int(token), sets: sets)
-                sampler.add(token: sets.map { [$0] })
-            }
-            var parents: [ParentTable] = []
-            for measure in ParentMeasure.allCases {
-                try Interruption.check()
-                parents.append(ParentTable(measure, sampler.table(by: measure)))
-            }
-            return try writer.finish(parents: parents)
-        } catch let error as ActivityTraceError {
-            throw Failure(.machineLacks, error.description)
+        try WholeFile.prepare(path)
+        var recorder = try TraceRecorder(
+            path: path, header: header, samplesPrompt: prefillCount == tokens.count)
+        for (token, sets) in zip(tokens, activity) {
+            try recorder.append(tokenID: Int(token), sets: sets)
         }
-    }
-}
-
-extension NeuronLayout {
-    /// The neurons of a trace.
-    init(_ shape: TraceShape) {
-        self.init(layerCount: shape.layerCount, neuronCounts: shape.blocks.map(\.neuronCount))
-    }
-}
-
-extension ParentTable {
-    /// Sampled parents as a trace stores them, named after their measure.
-    init(_ measure: ParentMeasure, _ table: CorrelationTable) {
-        let layout = table.layout
-        var parents: [UInt32] = []
-        parents.reserveCapacity(CorrelationTable.parentCount * layout.neuronCount)
-        for layer in 0..<layout.layerCount {
-            for block in 0..<layout.blockCount {
-                let known = table.parents(layer: layer, block: block)
-                parents +=
-                    layer > 0
-                    ? known.map { UInt32($0) }
-                    : Array(
-                        repeating: Self.none,
-                        count: CorrelationTable.parentCount * layout.neuronCounts[block])
-            }
-        }
-        self.init(name: measure.rawValue, parents: parents)
+        return try recorder.finish()
     }
 }

@@ -4,16 +4,21 @@ import PackedSets
 import SystemPackage
 
 /// Writes a trace token by token, wherever the activity comes from, and samples the parents of
-/// the correlation tables from its tokens after the prompt on the way.
+/// the correlation tables on the way: from the tokens after the prompt, or from all where there
+/// are no others.
 struct TraceRecorder: ~Copyable {
     private let header: TraceHeader
     private var writer: ActivityTraceWriter
     private var sampler: ParentSampler
     private var activeCount = 0
+    private let samplesPrompt: Bool
 
-    /// - Parameter path: an older file of that name is replaced when all is written.
-    init(path: String, header: TraceHeader) throws {
+    /// - Parameters:
+    ///   - path: an older file of that name is replaced when all is written.
+    ///   - samplesPrompt: whether parents come from the prompt, too.
+    init(path: String, header: TraceHeader, samplesPrompt: Bool = false) throws {
         self.header = header
+        self.samplesPrompt = samplesPrompt
         for block in header.shape.blocks {
             let allowed = CorrelationTable.parentCount...CorrelationTable.neuronLimit
             guard allowed.contains(block.neuronCount) else {
@@ -32,7 +37,7 @@ struct TraceRecorder: ~Copyable {
 
     /// - Parameter sets: active neurons, by layer, then by block: [layers × blocks].
     mutating func append(tokenID: Int, sets: [PackedSet]) throws {
-        if writer.tokenCount >= header.prefillTokenCount {
+        if samplesPrompt || writer.tokenCount >= header.prefillTokenCount {
             sampler.add(token: header.shape.byLayer(sets))
         }
         activeCount += sets.reduce(0) { $0 + $1.memberCount }
