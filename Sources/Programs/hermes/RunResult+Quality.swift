@@ -31,7 +31,10 @@ extension RunResult {
             "gain": .integer(constants.gain), "decay": .integer(constants.decay),
             "unobserved": .string(constants.unobserved.rawValue),
         ])
-        members["host"] = ["seconds_per_token": JSONValue(prediction.secondsPerToken)]
+        members["host"] = [
+            "seconds_per_token": JSONValue(prediction.secondsPerToken),
+            "sharing_seconds_per_token": JSONValue(prediction.sharingSecondsPerToken),
+        ]
         return .object(members)
     }
 
@@ -105,5 +108,13 @@ extension PredictionRecord {
         neuronCount == 0 ? 0 : Double(computedCount) / Double(neuronCount)
     }
 
-    var secondsPerToken: Double { Double(wallNanoseconds) * 1e-9 / Double(max(1, tokenCount)) }
+    /// Of predicting and observing.
+    var secondsPerToken: Double { perToken(predictorNanoseconds) }
+
+    /// Of naming each unit's slots and taking its active ones.
+    var sharingSecondsPerToken: Double { perToken(sharingNanoseconds) }
+
+    private func perToken(_ wallNanoseconds: UInt64) -> Double {
+        Double(wallNanoseconds) * 1e-9 / Double(max(1, tokenCount))
+    }
 }

@@ -30,9 +30,10 @@ package struct PredictionRecord: Sendable {
     package fileprivate(set) var computedCount = 0
     package fileprivate(set) var neuronCount = 0
     package fileprivate(set) var tokenCount = 0
-    /// Wall time of predicting, of finding each unit's share and of observing; finding out the
-    /// truth is not a part of it.
-    package fileprivate(set) var wallNanoseconds: UInt64 = 0
+    /// Wall time of the predictor: of predicting and observing. Finding out the truth is no part.
+    package fileprivate(set) var predictorNanoseconds: UInt64 = 0
+    /// Wall time of turning sets of neurons into the units' slots and back.
+    package fileprivate(set) var sharingNanoseconds: UInt64 = 0
 
     /// All layers but the first, which is always computed in full.
     package var overall: PredictionScore? {
@@ -129,10 +130,12 @@ struct Prediction: Sendable {
                 layer: layer, block: Self.block, parents: below,
                 truth: predictor.needsTruth ? trueActive : nil, into: &predicted)
         }
+        let predictionEnd = WallInstant.now
         let plan = split(layer: layer, hot: hot, cold: cold)
         record.computedCount += predicted.memberCount
         record.neuronCount += predicted.elementCount
-        record.wallNanoseconds += WallInstant.now.nanoseconds - start.nanoseconds
+        record.predictorNanoseconds += predictionEnd.nanoseconds - start.nanoseconds
+        record.sharingNanoseconds += WallInstant.now.nanoseconds - predictionEnd.nanoseconds
         if setting.isScored { score(layer: layer, input: input) }
         return plan
     }
@@ -175,10 +178,12 @@ struct Prediction: Sendable {
         } else {
             homes[layer].gather(dimmSlots, hot: hot, gpuSlots: gpuSlots, into: &active)
         }
+        let gatherEnd = WallInstant.now
         predictor.observe(
             layer: layer, block: Self.block, active: active, observed: isFull ? nil : predicted)
         below = active
-        record.wallNanoseconds += WallInstant.now.nanoseconds - start.nanoseconds
+        record.sharingNanoseconds += gatherEnd.nanoseconds - start.nanoseconds
+        record.predictorNanoseconds += WallInstant.now.nanoseconds - gatherEnd.nanoseconds
     }
 
     // MARK: Scores
