@@ -117,6 +117,22 @@ import WeightFormats
         #expect(cause == failure)
     }
 
+    /// The set of the active slots comes last in a partial sum.
+    @Test(arguments: [0, UInt64.max])
+    func `Active neurons other than were counted, or past the last, are refused`(
+        word: UInt64
+    ) throws {
+        let error = try run(.partialSum) {
+            set(word, at: $0.count - 8, byteCount: 8, in: &$0)
+        }
+        guard case .link(dimm: 1, .peerCorrupt(let text))? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(
+            text.contains(word == 0 ? "active neurons that are not as counted" : "a bit set names"))
+    }
+
     /// Bytes 24...31 tell when the reply was ready, the first 8 behind the header (40) how long it
     /// took.
     @Test(arguments: [(24, 0), (40, UInt64.max), (40, 1 << 40)] as [(Int, UInt64)])
