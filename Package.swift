@@ -159,9 +159,8 @@ let package = Package(
             .roles, "Coordinator",
             imports: [
                 "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement",
-                "NeuronShards", "Pacing", "PackedSets", "Quantities", "Telemetry", "Topology",
-                "Transformer",
+                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
+                "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
         layer(
@@ -254,8 +253,8 @@ let package = Package(
                 "Messages",
                 "ModelFile",
                 "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
-                "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry", "TemporaryFiles",
-                "TestModels", "Topology", "Transformer", "WeightFormats",
+                "Scheduling", "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry",
+                "TemporaryFiles", "TestModels", "Topology", "Transformer", "WeightFormats",
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),

@@ -225,7 +225,6 @@ extension LaunchTests {
         }
 
         @Test(arguments: [
-            (["record", "--output", "x"], "--import"),
             (["record", "--import", "x"], "--output"),
             (["record", "--import", "x", "--output", "y", "--neurons", "0"], "--neurons"),
             (["policy"], "trace"),

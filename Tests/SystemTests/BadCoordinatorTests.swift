@@ -215,13 +215,13 @@ import WeightFormats
         let start = Self.configuration()
         for kind: MessageKind in [
             .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
-            .fault,
+            .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer,
         ] {
             try expectCorrupt([start, message(MessageHeader(kind, step: 1))], "\(kind)")
         }
         var unknown = message(MessageHeader(.attend, step: 1))
-        set(9, at: 0, byteCount: 2, in: &unknown)
-        try expectCorrupt([start, unknown], "kind 9")
+        set(13, at: 0, byteCount: 2, in: &unknown)
+        try expectCorrupt([start, unknown], "kind 13")
         try expectCorrupt([start, []], "no header")
         try expectCorrupt([start, message(MessageHeader(.attend, layer: 2, step: 1))], "layer 2")
         let wildLayer = MessageHeader(.shutDown, layer: 65_535, step: 1)

@@ -24,7 +24,7 @@ import WeightFormats
                 let kind = header(of: bytes).kind
                 guard dimm == widened, kind == .partialSum else { return }
                 set(0, at: 12, byteCount: 4, in: &bytes)
-                // The set of the active, one word, comes last.
+                // The set of active slots, one word for either block, comes last.
                 set(0, at: bytes.count - 8, byteCount: 8, in: &bytes)
             }
         },

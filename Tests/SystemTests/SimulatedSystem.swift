@@ -8,6 +8,7 @@ import ModelFile
 import NeuronPlacement
 import Pacing
 import Quantities
+import Scheduling
 import Simulation
 import SparsityCalibration
 import TemporaryFiles
@@ -30,6 +31,8 @@ struct RunPlan: Sendable {
     var topology: Topology?
     /// Ties emulated time to the wall clock; `nil` is the virtual clock.
     var pacing: PacedPlan?
+    /// Who moves neurons, on a machine whose time need not be kept; `nil` leaves all in place.
+    var moving: MovingPlan?
     /// How often prefill's hand-over and decoding are done, each time from the start.
     var pacedRunCount = 1
 
@@ -40,12 +43,25 @@ struct RunPlan: Sendable {
             contextCapacity: contextCapacity, rule: rule,
             hotSet: HotSetSelection(
                 hotShare: Proportion(millionths: hotShare), memoryByteCount: memoryByteCount),
-            threadCount: 1, topologyText: topology?.rendered() ?? "")
+            threadCount: 1, topologyText: topology?.rendered() ?? "",
+            placement: moving.map {
+                PlacementPolicy(
+                    rebalancing: $0.rebalancing, adjustsHotSet: $0.adjustsHotSet,
+                    machine: EmulatedMachine($0.topology),
+                    peerMessageByteCount: maximumMessageByteCount)
+            })
     }
 
     var time: Timekeeper? {
         topology.map { Timekeeper(machine: EmulatedMachine($0), records: true) }
     }
+}
+
+/// How neurons move in a simulated run.
+struct MovingPlan: Sendable {
+    var rebalancing = RebalanceChoice.none
+    var adjustsHotSet = false
+    var topology: Topology
 }
 
 /// How a simulated run is paced.
@@ -70,6 +86,8 @@ struct RunOutcome {
     /// Wall time of a paced run on the emulated scale, seconds.
     var pacedSeconds: Double?
     var deadlines: (count: UInt64, missed: UInt64) = (0, 0)
+    var migration: MigrationRecord?
+    var homes: HomeTable?
 
     var logitBits: [[UInt32]] { logits.map { $0.map(\.bitPattern) } }
 
@@ -101,6 +119,8 @@ private struct HandedOver: @unchecked Sendable {
 struct LinkWrapping: Sendable {
     var coordinatorEnd: @Sendable (Int, any MessageLink) -> any MessageLink = { $1 }
     var workerEnd: @Sendable (Int, any MessageLink) -> any MessageLink = { $1 }
+    /// A worker's end of the link to another: its DIMM, the other's, the link.
+    var peerEnd: @Sendable (Int, Int, any MessageLink) -> any MessageLink = { $2 }
 }
 
 /// Coordinator and workers in one process, each worker on a thread of its own.
@@ -112,11 +132,16 @@ enum SimulatedSystem {
         var ends: [InMemoryLink] = []
         var threads: [SideThread<Void>] = []
         let pacing = try wallPacing(plan)
+        let peers = peerLinks(plan)
         for dimm in 0..<plan.dimmCount {
             let (own, other) = InMemoryLink.pair(
                 maximumMessageByteCount: plan.maximumMessageByteCount)
             ends.append(own)
-            threads.append(worker(dimm, HandedOver(link: other), model, pacing, wrapping.workerEnd))
+            threads.append(
+                worker(
+                    dimm, HandedOver(link: other),
+                    peers[dimm].map { ($0.peer, HandedOver(link: $0.link)) }, model, pacing,
+                    wrapping))
         }
         let outcome = Result {
             try coordinate(
@@ -131,15 +156,31 @@ enum SimulatedSystem {
         return run
     }
 
+    /// Each DIMM's ends of the links to the others, where neurons move.
+    private static func peerLinks(
+        _ plan: RunPlan
+    ) -> [[(peer: Int, link: InMemoryLink)]] {
+        var links = Array(repeating: [(peer: Int, link: InMemoryLink)](), count: plan.dimmCount)
+        for pair in plan.moving?.topology.dimmLinks?.pairs ?? [] {
+            let (lower, upper) = InMemoryLink.pair(
+                maximumMessageByteCount: plan.maximumMessageByteCount)
+            links[pair.lower].append((pair.upper, lower))
+            links[pair.upper].append((pair.lower, upper))
+        }
+        return links
+    }
+
     private static func worker(
-        _ dimm: Int, _ end: HandedOver, _ model: DecoderModel, _ pacing: WallPacing,
-        _ wrap: @escaping @Sendable (Int, any MessageLink) -> any MessageLink
+        _ dimm: Int, _ end: HandedOver, _ peers: [(Int, HandedOver)], _ model: DecoderModel,
+        _ pacing: WallPacing, _ wrapping: LinkWrapping
     ) -> SideThread<Void> {
         SideThread {
             defer { end.link.close() }
+            let links = peers.map { ($0.0, wrapping.peerEnd(dimm, $0.0, $0.1.link)) }
             var worker = try DIMMWorker.attach(
-                to: wrap(dimm, end.link), model: model, probe: SizeProbe(dimm: dimm),
-                pacing: pacing)
+                to: wrapping.workerEnd(dimm, end.link),
+                peers: Dictionary(uniqueKeysWithValues: links), model: model,
+                probe: SizeProbe(dimm: dimm), pacing: pacing)
             try worker.serve()
         }
     }
@@ -215,6 +256,8 @@ enum SimulatedSystem {
                 ofWall: WallInstant.now - origin)
             outcome.deadlines = coordinator.deadlines
         }
+        outcome.migration = coordinator.migrationRecord
+        outcome.homes = coordinator.homes
         outcome.farewell = try coordinator.shutDown()
         outcome.ledger = coordinator.ledger
         outcome.prediction = coordinator.finishPrediction()

@@ -107,6 +107,20 @@ package enum MessageKind: UInt16, Sendable {
     /// No answer.
     case startClock = 8
 
+    /// Neurons of `layer`'s feed-forward block to hand to DIMM `auxiliary`, `count` of them.
+    /// Payload: their slots, UInt32 each. Sent on as ``neuronTransfer``; answered by
+    /// ``neuronsGiven``. The donor keeps them until ``releaseNeurons``.
+    case giveNeurons = 9
+    /// Neurons that DIMM `auxiliary` has sent, `count` of them; `step` is that of
+    /// ``giveNeurons``. Payload: ``NeuronArrivals``. Answered by ``neuronsTaken``.
+    case takeNeurons = 10
+    /// `count` slots of `layer`'s feed-forward block are empty from now on. Payload: the slots,
+    /// UInt32 each. No answer.
+    case releaseNeurons = 11
+    /// Neurons whose weights the GPU gets a copy of. Payload as ``giveNeurons``. Answered by
+    /// ``neuronWeights``.
+    case sendNeurons = 12
+
     // Worker to coordinator.
     /// Payload: ``WorkerFacts``.
     case ready = 33
@@ -120,4 +134,16 @@ package enum MessageKind: UInt16, Sendable {
     case farewell = 36
     /// The worker cannot go on. `auxiliary`: exit code to use; payload: UTF-8 text.
     case fault = 37
+    /// The neurons are on their way to the other DIMM. Payload: ``WorkReport``.
+    case neuronsGiven = 38
+    /// `count` neurons are in the slots that ``takeNeurons`` named: all of them or, when they did
+    /// not come, none. Payload: ``WorkReport``.
+    case neuronsTaken = 39
+    /// Payload: ``WorkReport``, then the weights of `count` neurons in the order asked for.
+    case neuronWeights = 40
+
+    // Worker to worker.
+    /// Weights of `count` neurons of `layer`, in the order of ``giveNeurons``, whose `step` it
+    /// has; `auxiliary` = the donor.
+    case neuronTransfer = 65
 }

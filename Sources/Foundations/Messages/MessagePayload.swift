@@ -32,6 +32,15 @@ extension RawSpan {
         }
     }
 
+    /// A copy of `byteCount` bytes from `byteOffset` on.
+    package func copiedBytes(at byteOffset: Int, byteCount copiedByteCount: Int) -> [UInt8] {
+        precondition(byteOffset >= 0 && copiedByteCount >= 0)
+        precondition(byteOffset <= byteCount - copiedByteCount)
+        return unsafe withUnsafeBytes { bytes in
+            unsafe Array(bytes[byteOffset..<byteOffset + copiedByteCount])
+        }
+    }
+
     /// `byteCount` bytes from `byteOffset` as text; invalid UTF-8 is repaired.
     package func text(at byteOffset: Int, byteCount textByteCount: Int) -> String {
         precondition(byteOffset >= 0 && textByteCount >= 0)

@@ -1,9 +1,9 @@
 /// What a worker needs to know before it loads its shard; payload of ``MessageKind/configure``.
 ///
-/// Byte layout: six little-endian UInt32 in the order of the properties, then the topology as
+/// Byte layout: seven little-endian UInt32 in the order of the properties, then the topology as
 /// UTF-8 YAML, from which a timed worker builds the model of its own DIMM.
 package struct WorkerConfiguration: Equatable, Sendable {
-    package static let fixedByteCount = 24
+    package static let fixedByteCount = 28
 
     /// This worker's DIMM, and how many there are: neuron `i` is at home on `i % dimmCount`.
     package var dimmIndex: Int
@@ -16,11 +16,13 @@ package struct WorkerConfiguration: Equatable, Sendable {
     package var layerCount: Int
     /// Whether emulated time is kept; a native run has none.
     package var isTimed: Bool
+    /// Slots of each layer that hold no feed-forward neuron at first; 0 where none moves.
+    package var spareSlotCount: Int
     package var topologyText: String
 
     package init(
         dimmIndex: Int, dimmCount: Int, contextCapacity: Int, isSparse: Bool, layerCount: Int,
-        isTimed: Bool, topologyText: String
+        isTimed: Bool, spareSlotCount: Int = 0, topologyText: String
     ) {
         self.dimmIndex = dimmIndex
         self.dimmCount = dimmCount
@@ -28,6 +30,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
         self.isSparse = isSparse
         self.layerCount = layerCount
         self.isTimed = isTimed
+        self.spareSlotCount = spareSlotCount
         self.topologyText = topologyText
     }
 
@@ -45,6 +48,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
         isSparse = message.word32(at: base + 12) != 0
         layerCount = Int(message.word32(at: base + 16))
         isTimed = message.word32(at: base + 20) != 0
+        spareSlotCount = Int(message.word32(at: base + 24))
         topologyText = message.text(
             at: base + Self.fixedByteCount,
             byteCount: message.byteCount - base - Self.fixedByteCount)
@@ -58,6 +62,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
     package func encode(into message: inout MutableRawSpan) {
         let fields = [
             dimmIndex, dimmCount, contextCapacity, isSparse ? 1 : 0, layerCount, isTimed ? 1 : 0,
+            spareSlotCount,
         ]
         for (index, field) in fields.enumerated() {
             message.storeBytes(

@@ -3,31 +3,43 @@ package import WeightFormats
 /// Some neurons of a matrix [outputs, inputs]: which of its columns a shard holds, in order.
 ///
 /// The neuron at position s of ``neurons`` is in *slot* s. Quantised formats share a scale
-/// between 32 neighbouring neurons; slots of one such block are neighbours here too.
+/// between 32 neighbouring neurons; slots of one such block are neighbours here too. Slots with
+/// scales of their own can be given to any neuron later.
 package struct NeuronSet: Sendable, Equatable {
-    /// Column numbers, strictly ascending, [slot].
+    /// Column numbers, strictly ascending, [slot]; spare slots follow and have none.
     package let neurons: [UInt32]
-    /// Position in ``blocks`` of a slot's block, [slot].
+    /// Which table of scales a slot uses: its position in ``blocks``, or behind these for a spare
+    /// slot, [slot].
     package let blockOfSlot: [UInt32]
-    /// Blocks of 32 columns of which the set holds at least one, ascending.
+    /// Blocks of 32 columns of which the set holds at least one, ascending; once per neuron where
+    /// scales are not shared.
     package let blocks: [UInt32]
 
-    /// - Parameter neurons: strictly ascending.
-    package init(ascending neurons: [UInt32]) {
+    /// - Parameters:
+    ///   - neurons: strictly ascending.
+    ///   - sharesScales: whether neurons of one block use one table of scales.
+    ///   - spareSlotCount: slots without a neuron yet, each with scales of its own.
+    package init(
+        ascending neurons: [UInt32], sharesScales: Bool = true, spareSlotCount: Int = 0
+    ) {
+        precondition(spareSlotCount >= 0)
         var blockOfSlot: [UInt32] = []
-        blockOfSlot.reserveCapacity(neurons.count)
+        blockOfSlot.reserveCapacity(neurons.count + spareSlotCount)
         var blocks: [UInt32] = []
         for (slot, neuron) in neurons.enumerated() {
             precondition(slot == 0 || neurons[slot - 1] < neuron, "neurons must ascend")
-            if blocks.last != neuron / 32 { blocks.append(neuron / 32) }
+            if !sharesScales || blocks.last != neuron / 32 { blocks.append(neuron / 32) }
             blockOfSlot.append(UInt32(blocks.count - 1))
         }
+        for spare in 0..<spareSlotCount { blockOfSlot.append(UInt32(blocks.count + spare)) }
         self.neurons = neurons
         self.blockOfSlot = blockOfSlot
         self.blocks = blocks
     }
 
-    package var slotCount: Int { neurons.count }
+    package var slotCount: Int { blockOfSlot.count }
+    /// Tables of scales, those of spare slots included.
+    package var blockCount: Int { blocks.count + slotCount - neurons.count }
 }
 
 /// Byte layout of some neurons of a matrix, one neuron after the other.
@@ -49,7 +61,7 @@ package struct NeuronMajorLayout: Sendable, Equatable {
     package let format: WeightFormat
     package let outputCount: Int
     package let slotCount: Int
-    /// Scale blocks held: one per block that the neurons touch; 0 for plain formats.
+    /// Tables of scales held, as the neurons share them; 0 for plain formats.
     package let blockCount: Int
 
     static let tileOutputCount = 64
@@ -60,7 +72,7 @@ package struct NeuronMajorLayout: Sendable, Equatable {
         self.format = format
         self.outputCount = outputCount
         slotCount = neurons.slotCount
-        blockCount = format.isPlain ? 0 : neurons.blocks.count
+        blockCount = format.isPlain ? 0 : neurons.blockCount
     }
 
     package var tileCount: Int { (outputCount - 1) / Self.tileOutputCount + 1 }
@@ -90,6 +102,20 @@ package struct NeuronMajorLayout: Sendable, Equatable {
     package var blockByteCount: Int { tileCount * tileScaleByteCount }
     /// Where the table of scales begins: a multiple of 64.
     package var scaleOffset: Int { (slotCount * slotByteCount + 63) / 64 * 64 }
+    /// Where a slot's codes or elements lie.
+    package func slotBytes(_ slot: Int) -> Range<Int> {
+        precondition(slot >= 0 && slot < slotCount)
+        return slot * slotByteCount..<(slot + 1) * slotByteCount
+    }
+
+    /// Where a table of scales lies; empty for plain formats.
+    package func scaleBytes(ofBlock block: Int) -> Range<Int> {
+        if blockCount == 0 { return scaleOffset..<scaleOffset }
+        precondition(block >= 0 && block < blockCount)
+        let start = scaleOffset + block * blockByteCount
+        return start..<start + blockByteCount
+    }
+
     /// Bytes of the whole shard.
     package var byteCount: Int { scaleOffset + blockCount * blockByteCount }
 }

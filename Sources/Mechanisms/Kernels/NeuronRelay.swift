@@ -8,7 +8,7 @@ internal import WeightFormats
 /// - Parameters:
 ///   - weights: row-major as in the file, [layout.outputCount, inputCount].
 ///   - inputCount: columns of the matrix: neurons, of which `neurons` names some.
-///   - storage: at least layout.byteCount; all of that is overwritten.
+///   - storage: at least layout.byteCount; all of that but the spare slots is overwritten.
 ///   - layout: made from `neurons`.
 package func relayNeurons(
     from weights: RawSpan, inputCount: Int, neurons: NeuronSet,
@@ -25,9 +25,9 @@ package func relayNeurons(
             relay.copyElements(of: weights, tile: tile, into: &storage)
         } else {
             var slot = 0
-            for block in 0..<layout.blockCount {
+            for block in neurons.blocks.indices {
                 var end = slot
-                while end < layout.slotCount, neurons.blockOfSlot[end] == UInt32(block) {
+                while end < neurons.neurons.count, neurons.blockOfSlot[end] == UInt32(block) {
                     end += 1
                 }
                 relay.copyScales(of: weights, tile: tile, block: block, into: &storage)
@@ -166,8 +166,9 @@ private struct NeuronRelay {
         let tileOutputCount = NeuronMajorLayout.tileOutputCount
         let rows = rowCount(ofTile: tile)
         var gathered = InlineArray<8192, UInt32>(repeating: 0)
-        for group in stride(from: 0, to: layout.slotCount, by: 128) {
-            let slots = group..<min(group + 128, layout.slotCount)
+        let neuronCount = neurons.neurons.count
+        for group in stride(from: 0, to: neuronCount, by: 128) {
+            let slots = group..<min(group + 128, neuronCount)
             for row in 0..<rows {
                 let start = matrix.bytes(ofRow: tile * tileOutputCount + row).lowerBound
                 for slot in slots {

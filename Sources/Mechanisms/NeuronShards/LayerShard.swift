@@ -4,6 +4,7 @@ import ModelFile
 /// Where one layer's neurons lie in a shard's storage.
 package struct LayerShard: Sendable {
     package let qkvNeurons: [UInt32]
+    /// The neurons that were loaded; who is where since then, ``NeuronShard/slots`` says.
     package let feedForwardNeurons: [UInt32]
     let query: PlacedColumns
     let key: PlacedColumns
@@ -18,7 +19,7 @@ package struct LayerShard: Sendable {
     /// Plans the layer from byte `cursor` of the storage on, and moves the cursor past it.
     init(
         weights: DecoderWeights.Layer, qkvNeurons: [UInt32], feedForwardNeurons: [UInt32],
-        cursor: inout Int
+        mobility: ShardMobility, cursor: inout Int
     ) {
         self.qkvNeurons = qkvNeurons
         self.feedForwardNeurons = feedForwardNeurons
@@ -26,7 +27,7 @@ package struct LayerShard: Sendable {
         query = PlacedColumns(weights.query, neurons: inputs, cursor: &cursor)
         key = PlacedColumns(weights.key, neurons: inputs, cursor: &cursor)
         value = PlacedColumns(weights.value, neurons: inputs, cursor: &cursor)
-        let count = feedForwardNeurons.count
+        let count = feedForwardNeurons.count + mobility.spareSlotCount
         gate = weights.gate.map { PlacedRows($0, rowCount: count, cursor: &cursor) }
         up = PlacedRows(weights.up, rowCount: count, cursor: &cursor)
         upBias = weights.biases.map {
@@ -38,8 +39,47 @@ package struct LayerShard: Sendable {
             ? .rows(PlacedRows(weights.down, rowCount: count, cursor: &cursor))
             : .columns(
                 PlacedColumns(
-                    weights.down, neurons: NeuronSet(ascending: feedForwardNeurons),
+                    weights.down,
+                    neurons: NeuronSet(
+                        ascending: feedForwardNeurons, sharesScales: mobility.sharesScales,
+                        spareSlotCount: mobility.spareSlotCount),
                     cursor: &cursor))
+    }
+
+    /// What a neuron of the feed-forward block consists of, in the order of its parcel, but for
+    /// the down projection, which comes last.
+    private var rowParts: [PlacedRows] { [gate, up, upBias].compactMap { $0 } }
+
+    /// Bytes of one neuron's weights as they travel.
+    package var parcelByteCount: Int {
+        let rows = rowParts.reduce(0) { $0 + $1.parcelByteCount }
+        switch down {
+        case .columns(let columns): return rows + columns.parcelByteCount
+        case .rows(let downRows): return rows + downRows.parcelByteCount
+        }
+    }
+
+    func read(
+        _ storage: RawSpan, slot: Int, into target: inout MutableRawSpan, at byteOffset: Int
+    ) {
+        var cursor = byteOffset
+        for part in rowParts { part.read(storage, slot: slot, into: &target, at: &cursor) }
+        switch down {
+        case .columns(let columns): columns.read(storage, slot: slot, into: &target, at: &cursor)
+        case .rows(let rows): rows.read(storage, slot: slot, into: &target, at: &cursor)
+        }
+    }
+
+    func write(
+        _ source: RawSpan, at byteOffset: Int, slot: Int, into storage: inout MutableRawSpan
+    ) {
+        var cursor = byteOffset
+        for part in rowParts { part.write(source, at: &cursor, slot: slot, into: &storage) }
+        switch down {
+        case .columns(let columns):
+            columns.write(source, at: &cursor, slot: slot, into: &storage)
+        case .rows(let rows): rows.write(source, at: &cursor, slot: slot, into: &storage)
+        }
     }
 
     func load(

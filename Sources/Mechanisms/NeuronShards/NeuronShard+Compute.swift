@@ -74,8 +74,8 @@ extension NeuronShard {
 
 /// When a slot's gate counts as active; the unit's part of an activity rule.
 package struct GateRule: Equatable, Sendable {
-    package let means: [Float]  // [slots]
-    package let weights: [Float]  // [slots]
+    package private(set) var means: [Float]  // [slots]
+    package private(set) var weights: [Float]  // [slots]
     package let threshold: Float
 
     package init(means: [Float], weights: [Float], threshold: Float) {
@@ -83,5 +83,11 @@ package struct GateRule: Equatable, Sendable {
         self.means = means
         self.weights = weights
         self.threshold = threshold
+    }
+
+    /// The values of the neuron that a slot holds from now on.
+    package mutating func setSlot(_ slot: Int, mean: Float, weight: Float) {
+        means[slot] = mean
+        weights[slot] = weight
     }
 }

@@ -9,41 +9,87 @@ package import ModelFile
 /// (gate, up, and a down projection that the file stores by neurons) are copied as they are.
 /// Dequantised values are bit-equal to the file's.
 package struct NeuronShard: ~Copyable {
-    package let storage: AnonymousMapping
+    package private(set) var storage: AnonymousMapping
     package let layers: [LayerShard]
+    /// Which neuron each slot of a layer's feed-forward block holds, [layers].
+    package private(set) var slots: [SlotTable]
 
     /// Copies the neurons' weights out of the mapped file.
     ///
     /// - Parameters:
     ///   - assignment: which neurons, ascending, per layer.
+    ///   - mobility: how feed-forward neurons may come and go.
     ///   - purpose: what messages call the memory.
     package init(
         loading assignment: NeuronAssignment, from file: ModelFile, weights: DecoderWeights,
-        purpose: String
+        mobility: ShardMobility = .fixed, purpose: String
     ) throws(MappedMemoryError) {
-        let (plan, byteCount) = Self.plan(assignment, weights: weights)
+        let (plan, byteCount) = Self.plan(assignment, weights: weights, mobility: mobility)
         var memory = try AnonymousMapping.create(byteCount: max(byteCount, 1), purpose: purpose)
         for (layer, shard) in plan.enumerated() {
             var target = memory.mutableBytes
             shard.load(from: file, weights: weights.layers[layer], into: &target)
         }
         layers = plan
+        slots = weights.layers.indices.map {
+            SlotTable(
+                neurons: assignment.feedForward[$0], weights: weights.layers[$0],
+                mobility: mobility)
+        }
         storage = memory
     }
 
     /// Bytes that a shard of these neurons takes.
-    package static func byteCount(of assignment: NeuronAssignment, weights: DecoderWeights) -> Int {
-        plan(assignment, weights: weights).byteCount
+    package static func byteCount(
+        of assignment: NeuronAssignment, weights: DecoderWeights, mobility: ShardMobility = .fixed
+    ) -> Int {
+        plan(assignment, weights: weights, mobility: mobility).byteCount
     }
 
+    /// Bytes of one neuron's weights as they travel, in the layer where that is most.
+    package static func parcelByteCount(weights: DecoderWeights) -> Int {
+        let none = weights.layers.map { _ in [UInt32]() }
+        let plan = plan(
+            NeuronAssignment(qkv: none, feedForward: none), weights: weights,
+            mobility: ShardMobility(spareSlotCount: 1, sharesScales: true))
+        return plan.layers.map(\.parcelByteCount).max() ?? 0
+    }
+
+    // MARK: Neurons that come and go
+
+    /// Copies the weights of the neuron in a feed-forward slot to `byteOffset` of `parcel`.
+    ///
+    /// They take ``LayerShard/parcelByteCount`` bytes: gate row, up row, up bias (as far as the
+    /// architecture has them), then the down projection's codes and scales or its row.
+    package borrowing func readNeuron(
+        layer: Int, slot: Int, into parcel: inout MutableRawSpan, at byteOffset: Int
+    ) {
+        precondition(slots[layer].neuron(inSlot: slot) != nil, "an empty slot has no weights")
+        layers[layer].read(storage.bytes, slot: slot, into: &parcel, at: byteOffset)
+    }
+
+    /// Puts a neuron, as ``readNeuron(layer:slot:into:at:)`` of another shard of the same model
+    /// wrote it, into a slot that takes it: every product is as before, bit for bit.
+    package mutating func placeNeuron(
+        _ neuron: UInt32, layer: Int, slot: Int, from parcel: RawSpan, at byteOffset: Int
+    ) {
+        slots[layer].fill(slot, with: neuron)
+        var target = storage.mutableBytes
+        layers[layer].write(parcel, at: byteOffset, slot: slot, into: &target)
+    }
+
+    /// The slot holds no neuron from now on; releasing an empty one changes nothing.
+    package mutating func releaseSlot(_ slot: Int, layer: Int) { slots[layer].release(slot) }
+
     private static func plan(
-        _ assignment: NeuronAssignment, weights: DecoderWeights
+        _ assignment: NeuronAssignment, weights: DecoderWeights, mobility: ShardMobility
     ) -> (layers: [LayerShard], byteCount: Int) {
         var cursor = 0
         let layers = weights.layers.indices.map { layer in
             LayerShard(
                 weights: weights.layers[layer], qkvNeurons: assignment.qkv[layer],
-                feedForwardNeurons: assignment.feedForward[layer], cursor: &cursor)
+                feedForwardNeurons: assignment.feedForward[layer], mobility: mobility,
+                cursor: &cursor)
         }
         return (layers, cursor)
     }

@@ -1,4 +1,4 @@
-// The only file of this module with raw pointers: rows are copied from the file's bytes.
+// The only file of this module with raw pointers: rows and neurons' weights are copied as bytes.
 
 package import Kernels
 import ModelFile
@@ -24,6 +24,41 @@ package struct PlacedColumns: Sendable {
         relayNeurons(
             from: file.bytes(of: tensor), inputCount: tensor.columnCount, neurons: neurons,
             into: &part, layout: layout)
+    }
+
+    /// Bytes of one neuron as it travels: its codes, then the scales that it uses.
+    var parcelByteCount: Int { layout.slotByteCount + layout.blockByteCount }
+
+    /// Copies a slot's codes and scales to `byteOffset` of `target`, and moves that past them.
+    func read(
+        _ storage: RawSpan, slot: Int, into target: inout MutableRawSpan, at byteOffset: inout Int
+    ) {
+        let own = storage.extracting(offset..<offset + layout.byteCount)
+        for range in ranges(ofSlot: slot) {
+            target.copy(own.extracting(range), to: byteOffset)
+            byteOffset += range.count
+        }
+    }
+
+    /// Fills a slot with codes and scales that ``read(_:slot:into:at:)`` wrote.
+    ///
+    /// A table of scales that other slots use, too, is overwritten with equal bytes, for the
+    /// neuron is of the same block.
+    func write(
+        _ source: RawSpan, at byteOffset: inout Int, slot: Int, into storage: inout MutableRawSpan
+    ) {
+        for range in ranges(ofSlot: slot) {
+            let part = source.extracting(byteOffset..<byteOffset + range.count)
+            storage.copy(part, to: offset + range.lowerBound)
+            byteOffset += range.count
+        }
+    }
+
+    private func ranges(ofSlot slot: Int) -> [Range<Int>] {
+        [
+            layout.slotBytes(slot),
+            layout.scaleBytes(ofBlock: Int(neurons.blockOfSlot[slot])),
+        ]
     }
 
     /// Adds the columns of the first `count` slots named, each times its coefficient, to the
@@ -82,11 +117,37 @@ package struct PlacedRows: Sendable {
 
     private var byteRange: Range<Int> { offset..<offset + rowCount * rowByteCount }
 
-    /// - Parameter rows: the file's row (or element) numbers, [rowCount].
+    /// Bytes of one row as it travels.
+    var parcelByteCount: Int { rowByteCount }
+
+    /// Copies a slot's row to `byteOffset` of `target`, and moves that past it.
+    func read(
+        _ storage: RawSpan, slot: Int, into target: inout MutableRawSpan, at byteOffset: inout Int
+    ) {
+        target.copy(storage.extracting(byteRange(ofSlot: slot)), to: byteOffset)
+        byteOffset += rowByteCount
+    }
+
+    /// Fills a slot with a row that ``read(_:slot:into:at:)`` wrote.
+    func write(
+        _ source: RawSpan, at byteOffset: inout Int, slot: Int, into storage: inout MutableRawSpan
+    ) {
+        let row = source.extracting(byteOffset..<byteOffset + rowByteCount)
+        storage.copy(row, to: byteRange(ofSlot: slot).lowerBound)
+        byteOffset += rowByteCount
+    }
+
+    private func byteRange(ofSlot slot: Int) -> Range<Int> {
+        precondition(slot >= 0 && slot < rowCount)
+        let start = offset + slot * rowByteCount
+        return start..<start + rowByteCount
+    }
+
+    /// - Parameter rows: the file's row (or element) numbers, at most [rowCount].
     func load(
         from file: ModelFile, _ tensor: Tensor, rows: [UInt32], into storage: inout MutableRawSpan
     ) {
-        precondition(rows.count == rowCount)
+        precondition(rows.count <= rowCount)
         let bytes = file.bytes(of: tensor)
         for (slot, row) in rows.enumerated() {
             let start = Int(row) * rowByteCount

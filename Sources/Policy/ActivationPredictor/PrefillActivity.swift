@@ -20,6 +20,18 @@ package struct PrefillActivity: Equatable, Sendable {
         latest = layout.map { _, block in PackedSet(elementCount: layout.neuronCounts[block]) }
     }
 
+    /// What `tokenCount` tokens showed, already counted; who was in the last one is not known.
+    ///
+    /// - Parameter counts: [layers][blocks][neurons].
+    package init(layout: NeuronLayout, counts: [[[UInt32]]], tokenCount: Int) {
+        self.init(layout: layout)
+        precondition(counts.count == layout.layerCount)
+        precondition(counts.allSatisfy { $0.map(\.count) == layout.neuronCounts })
+        precondition(counts.joined().joined().allSatisfy { $0 <= tokenCount })
+        self.counts = counts
+        tokenCounts = layout.map { _, _ in tokenCount }
+    }
+
     /// Adds the next token's active neurons of one block.
     package mutating func add(_ active: PackedSet, layer: Int, block: Int) {
         precondition(active.elementCount == layout.neuronCounts[block])

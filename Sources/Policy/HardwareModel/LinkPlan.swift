@@ -18,6 +18,7 @@ package struct LinkPlan: Sendable {
     package private(set) var links: [Link]
     /// Which links a message between GPU and DIMM crosses, by DIMM.
     package let paths: [[Int]]
+    private var dimmLinks: [Topology.DIMMPair: Int] = [:]
 
     package init(_ topology: Topology) {
         links = [
@@ -41,6 +42,7 @@ package struct LinkPlan: Sendable {
         }
         for pair in topology.dimmLinks?.pairs ?? [] {
             guard let link = topology.dimmLinks else { break }
+            dimmLinks[pair] = links.count
             links.append(
                 Link(
                     name: "dimm-link \(pair.lower)-\(pair.upper)", bandwidth: link.bandwidth,
@@ -57,6 +59,11 @@ package struct LinkPlan: Sendable {
             }
             return path
         }
+    }
+
+    /// The link between two DIMMs, in either direction; `nil` where they have none.
+    package func dimmLink(between first: Int, and second: Int) -> Int? {
+        first == second ? nil : dimmLinks[Topology.DIMMPair(first, second)]
     }
 
     /// The node of a set that names exactly one, absolutely.

@@ -13,6 +13,8 @@ package struct ReferenceTransformer: ~Copyable {
     /// densely by the sparse rule. Where gates have no rule, every token counts.
     /// [layers, feedForward]
     package private(set) var activityCounts: [[UInt32]]
+    /// Tokens that went through so far: what the counts are out of.
+    package private(set) var tokenCount = 0
     private let rule: ActivityRule?
     private let threadCount: Int
     private let rotary: RotaryTable?
@@ -56,6 +58,7 @@ package struct ReferenceTransformer: ~Copyable {
     ) -> [Float] {
         precondition(!tokens.isEmpty)
         precondition(position + tokens.count <= cache.capacity)
+        tokenCount += tokens.count
         var first = 0
         while first < tokens.count {
             let end = min(first + Self.batchTokenCount, tokens.count)

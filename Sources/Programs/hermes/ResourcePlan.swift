@@ -1,3 +1,5 @@
+import ActivationPredictor
+import Coordinator
 import DIMMWorker
 import Messages
 import ModelFile
@@ -16,6 +18,7 @@ struct ResourcePlan {
     private let topology: Topology
     private let isSparse: Bool
     private let isReference: Bool
+    private let placement: PlacementChoice
     let contextCapacity: Int
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
     private let dimmByteCounts: [Int]
@@ -27,17 +30,25 @@ struct ResourcePlan {
 
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
-        isReference: Bool
+        isReference: Bool, placement: PlacementChoice = .none
     ) {
         self.model = model
         self.topology = topology
         self.contextCapacity = contextCapacity
         self.isSparse = isSparse
         self.isReference = isReference
+        self.placement = placement
         let count = topology.dimms.count
+        let mobility = ShardMobility(
+            spareSlotCount: placement.rebalancing == .none
+                ? 0
+                : PlacementPolicy.spareSlotCount(
+                    neuronCount: model.shape.feedForwardSize, dimmCount: count),
+            sharesScales: true)
         dimmByteCounts = (0..<count).map { dimm in
             NeuronShard.byteCount(
-                of: model.homeAssignment(dimm: dimm, dimmCount: count), weights: model.weights)
+                of: model.homeAssignment(dimm: dimm, dimmCount: count), weights: model.weights,
+                mobility: mobility)
                 + Self.keyValueByteCount(
                     model, dimm: dimm, dimmCount: count, capacity: contextCapacity)
         }
@@ -85,8 +96,42 @@ struct ResourcePlan {
             8 * PackedSet.wordCount(elementCount: max(shape.hiddenSize, shape.feedForwardSize))
         let rule = 4 + 8 * shape.feedForwardSize
         let elementSize = PartialSum.elementByteCount(isWide: isSparse)
-        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule)
+        let copy =
+            placement.adjustsHotSet
+            ? WorkReport.byteCount + NeuronShard.parcelByteCount(weights: model.weights) : 0
+        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule, copy)
         return RingSegment.capacity(forMessageByteCount: longest, messageCount: 4)
+    }
+
+    /// The pairs of DIMMs whose workers hand neurons to each other.
+    var peers: [Topology.DIMMPair] {
+        placement.rebalancing == .none ? [] : topology.dimmLinks?.pairs ?? []
+    }
+
+    /// Neurons that one message between DIMMs carries at least.
+    private static let neuronsPerMessage = 8
+
+    /// Bytes of each direction of a ring between two workers.
+    var peerRingCapacity: Int {
+        let rule = isSparse ? 8 : 0
+        let neuron = NeuronShard.parcelByteCount(weights: model.weights) + rule
+        return RingSegment.capacity(
+            forMessageByteCount: MessageHeader.byteCount + Self.neuronsPerMessage * neuron,
+            messageCount: 2)
+    }
+
+    /// What decides about neurons while the run goes on; `nil` where none moves.
+    ///
+    /// - Parameter constants: how a neuron's state rises and falls, and when it is hot.
+    func placementPolicy(constants: PredictorConstants) -> PlacementPolicy? {
+        guard placement.movesNeurons else { return nil }
+        let rule = isSparse ? 8 : 0
+        let neuron = NeuronShard.parcelByteCount(weights: model.weights) + rule
+        return PlacementPolicy(
+            rebalancing: placement.rebalancing, adjustsHotSet: placement.adjustsHotSet,
+            machine: EmulatedMachine(topology),
+            peerMessageByteCount: MessageHeader.byteCount + Self.neuronsPerMessage * neuron,
+            constants: constants)
     }
 
     /// Throws if the topology's GPU cannot hold the dense part (exit 65).
@@ -123,7 +168,9 @@ struct ResourcePlan {
         }
         let keyValues = Self.keyValueByteCount(
             model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
-        let sharded = dimmByteCounts.reduce(0, +) + 2 * ringCapacity * topology.dimms.count
+        let rings =
+            2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
+        let sharded = dimmByteCounts.reduce(0, +) + rings
         let processCount = isReference ? 1 : 1 + topology.dimms.count
         // The prefill keeps a copy of keys and values until the DIMMs have theirs.
         let needed =

@@ -96,6 +96,8 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Write a Chrome Trace Event file in emulated time; opens in Perfetto.")
     var trace: String?
 
+    @OptionGroup var placement: PlacementOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -112,6 +114,10 @@ struct RunCommand: ParsableCommand {
         }
         guard !reference || (!explain && trace == nil) else {
             throw ValidationError("--reference has one process and no emulated time to explain")
+        }
+        guard !reference || !placement.choice(orElse: predicted ? .paper : .none).movesNeurons
+        else {
+            throw ValidationError("--reference has one process: no neuron can move")
         }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature must be a finite number, at least 0")
@@ -150,7 +156,9 @@ struct RunCommand: ParsableCommand {
                 evaluatedText: evaluate, assessesQuality: quality ?? predicted,
                 temperature: temperature, seed: seed,
                 isReference: reference, clock: reference ? .native : clock, dilation: dilation,
-                overrunLimit: overrunLimit, recordsTimeline: explain || trace != nil),
+                overrunLimit: overrunLimit,
+                placement: placement.choice(orElse: predicted ? .paper : .none),
+                recordsTimeline: explain || trace != nil),
             output: output)
         let result = try session.run()
         try output.deliver(result.json())
@@ -206,6 +214,7 @@ struct RunRequest {
     let clock: ClockKind
     let dilation: DilationChoice
     let overrunLimit: Double
+    let placement: PlacementChoice
     let recordsTimeline: Bool
 
     /// How many tokens to generate at most.

@@ -32,6 +32,8 @@ struct RunSpans {
 /// What only a sharded run has.
 struct ShardedRecord {
     let ledger: WorkLedger
+    /// `nil` where no neuron may move.
+    let migration: MigrationRecord?
     /// The workers' last facts, in DIMM order.
     let facts: [WorkerFacts]
     let fleet: WorkerFleet
@@ -75,6 +77,7 @@ struct RunResult {
             "imbalance": imbalance,
             "predictor": predictor,
             "quality": qualityFigures,
+            "migrations": sharded?.migration?.json(request.placement) ?? .null,
             "provenance": Provenance.record(
                 topology: setting.topology, topologyPath: setting.topologyPath),
             "host": host,
@@ -227,6 +230,7 @@ struct RunResult {
         if let sharded {
             lines += table(sharded)
             lines.append(balanceLine(sharded))
+            if let migration = sharded.migration { lines.append(migration.summaryLine) }
         }
         lines += predictionLines
         return "\n" + lines.joined(separator: "\n")

@@ -92,7 +92,8 @@ struct RunSession {
     func run() throws -> RunResult {
         let plan = ResourcePlan(
             model: loaded.model, topology: topology, contextCapacity: contextCapacity,
-            isSparse: rule != nil, isReference: request.isReference)
+            isSparse: rule != nil, isReference: request.isReference,
+            placement: request.placement)
         try plan.check()
         if request.isReference { return try runReference() }
         let fleet = try WorkerFleet.start(
@@ -121,7 +122,9 @@ struct RunSession {
                 hotSet: HotSetSelection(
                     hotShare: topology.policy.hotShare,
                     memoryByteCount: plan.hotMemoryByteCount),
-                threadCount: threadCount, topologyText: topology.rendered()),
+                threadCount: threadCount, topologyText: topology.rendered(),
+                placement: plan.placementPolicy(
+                    constants: try request.policy?.constants() ?? .paper)),
             time: freshTime())
         try coordinator.configureWorkers()
         let clock = ContinuousClock()
@@ -153,7 +156,8 @@ struct RunSession {
             setting: setting, generation: decoded.generation,
             spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),
             sharded: ShardedRecord(
-                ledger: coordinator.ledger, facts: facts, fleet: fleet,
+                ledger: coordinator.ledger, migration: coordinator.migrationRecord,
+                facts: facts, fleet: fleet,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in
@@ -187,7 +191,9 @@ struct RunSession {
                 topology: topology, pacing: fleet.pacing, watch: fleet.pacingWatch,
                 promptTokens: promptTokens,
                 overrunLimit: request.overrunLimit, logger: logger)
+            coordinator.holdPlacement(true)
             dilation = try rehearsal.leastDilation(&coordinator, prefill: prefill)
+            coordinator.holdPlacement(false)
         }
         logger.info("paced", metadata: ["dilation": "\(dilation)"])
         coordinator.startOver(time: freshTime())

@@ -39,6 +39,11 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "How many links' caps a paced run shares; only in a paced run.")
     var links: Int?
 
+    @Option(
+        name: .customLong("peer"),
+        help: "A worker that neurons are exchanged with: its DIMM and the ring's session, D:S.")
+    var peers: [PeerArgument] = []
+
     @Option(help: "What messages call the model file.")
     var modelName: String
 
@@ -86,6 +91,32 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
+    /// The rings to other workers, by their DIMM. Nobody waits on them but for room.
+    private func attachPeers() throws -> [Int: any MessageLink] {
+        var links: [Int: any MessageLink] = [:]
+        for (index, peer) in peers.enumerated() {
+            do {
+                let segment = try RingSegment.adopt(
+                    FileDescriptor(
+                        rawValue: WorkerFleet.firstPeerDescriptor + Int32(index)),
+                    session: peer.session)
+                links[peer.dimm] =
+                    dimm < peer.dimm
+                    ? try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping) {
+                        () throws(LinkError) in
+                    }
+                    : try RingLink.workerEnd(segment, waitPolicy: .sleeping) {
+                        () throws(LinkError) in
+                    }
+            } catch {
+                throw Failure(
+                    .workerLost,
+                    "DIMM \(dimm): cannot attach the ring to DIMM \(peer.dimm): \(error)")
+            }
+        }
+        return links
+    }
+
     private func serve(_ link: RingLink) throws {
         let nodeList = nodes.split(separator: ",").compactMap { Int($0) }
         let binding = try WorkerBinding.bind(toNodes: nodeList)
@@ -96,7 +127,7 @@ struct WorkerCommand: ParsableCommand {
                 FileDescriptor(rawValue: WorkerFleet.capsDescriptor), linkCount: $0)
         }
         var worker = try DIMMWorker.attach(
-            to: link, model: DecoderModel(file), probe: binding,
+            to: link, peers: attachPeers(), model: DecoderModel(file), probe: binding,
             pacing: WallPacing(board: caps?.board, sparesCores: false))
         try worker.serve()
     }

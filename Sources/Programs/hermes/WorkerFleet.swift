@@ -16,6 +16,8 @@ final class WorkerFleet {
     static let linkDescriptor: Int32 = 3
     static let modelDescriptor: Int32 = 4
     static let capsDescriptor: Int32 = 5
+    /// The first of the rings to other workers, in the order in which `--peer` names them.
+    static let firstPeerDescriptor: Int32 = 6
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
@@ -58,10 +60,13 @@ final class WorkerFleet {
             ? .sleeping
             : WaitPolicy.suiting(threadCount: 1 + topology.dimms.count, processorCount: cores)
         do {
+            let peers = try plan.peers.map {
+                try PeerRing.create(between: $0, capacity: plan.peerRingCapacity)
+            }
             for dimm in topology.dimms.indices {
                 try Interruption.check()
                 try fleet.startWorker(
-                    dimm: dimm, executable: executable, model: model,
+                    dimm: dimm, executable: executable, model: model, peers: peers,
                     ringCapacity: plan.ringCapacity, waitPolicy: policy)
             }
         } catch let error as RingError {
@@ -82,8 +87,8 @@ final class WorkerFleet {
     }
 
     private func startWorker(
-        dimm: Int, executable: String, model: LoadedModel, ringCapacity: Int,
-        waitPolicy: WaitPolicy
+        dimm: Int, executable: String, model: LoadedModel, peers: [PeerRing],
+        ringCapacity: Int, waitPolicy: WaitPolicy
     ) throws {
         let session = RingSession.random()
         let segment = try RingSegment.create(
@@ -96,11 +101,16 @@ final class WorkerFleet {
                 "--spin-iterations", "\(waitPolicy.spinIterations)",
                 "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
             ] + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
+            + peers.flatMap { $0.argument(ofDIMM: dimm).map { ["--peer", $0] } ?? [] }
         var inherited = [
             (descriptor: segment.descriptor, as: Self.linkDescriptor),
             (descriptor: model.descriptor, as: Self.modelDescriptor),
         ]
         if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
+        let ends = peers.filter { $0.argument(ofDIMM: dimm) != nil }
+        for (index, peer) in ends.enumerated() {
+            inherited.append((peer.descriptor, as: Self.firstPeerDescriptor + Int32(index)))
+        }
         let worker = try WorkerProcess.start(
             executable: executable, arguments: arguments, inheriting: inherited)
         workers.append(worker)

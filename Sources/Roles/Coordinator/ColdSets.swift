@@ -9,7 +9,7 @@ import Transformer
 struct ColdSets {
     /// [layers][DIMMs]
     let qkv: [[PackedSet]]
-    let feedForward: [[PackedSet]]
+    var feedForward: [[PackedSet]]
 
     init(model: DecoderModel, hot: NeuronAssignment, dimmCount: Int) {
         qkv = Self.sets(

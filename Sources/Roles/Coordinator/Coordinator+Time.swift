@@ -114,11 +114,11 @@ extension Coordinator {
         try pacing { () throws(PacingError) in try clock.pass(to: now, lasting: now - start) }
     }
 
+    /// The GPU's part of the step of the projection, which ends with it.
     mutating func projectionTime(
         _ tensor: Tensor, layer: Int
     ) throws(CoordinatorError) {
         let bias = model.weights.layers[layer].biases?.attentionOutput
-        beginStep("projection", layer: layer)
         try time?.runKernel(
             "projection", byteCount: tensor.byteCount + (bias?.byteCount ?? 0),
             macCount: tensor.elementCount + (bias?.elementCount ?? 0), synchronises: true)

@@ -19,17 +19,20 @@ package struct Coordinator: ~Copyable {
     package let options: CoordinatorOptions
     let exchange: WorkerExchange
     private let heads: HeadMap
-    private var gpu: GPURole?
-    private var cold: ColdSets?
+    var gpu: GPURole?
+    var cold: ColdSets?
     var buffers: TokenBuffers
     /// `nil` in a native run, which has no emulated time.
     package internal(set) var time: Timekeeper?
     var clock: any RunClock = UnpacedClock(.native)
     /// When each DIMM's work on the current step is over in wall time.
     var workEnds: [WallInstant?]
-    private var hot: NeuronAssignment?
+    /// Copies on the GPU; the feed-forward neurons in the order of its slots.
+    var hot: NeuronAssignment?
     /// `nil` where every truly active neuron is computed.
     var prediction: Prediction?
+    /// `nil` where neurons stay where they start.
+    var migration: Migration?
     private var tokenCount = 0
     var workerDeadlines: [(count: UInt64, missed: UInt64)]
     /// Payload bytes of messages since the clock started, by link: what really moved, without the
@@ -67,7 +70,7 @@ package struct Coordinator: ~Copyable {
                 dimmIndex: dimm, dimmCount: exchange.count,
                 contextCapacity: options.contextCapacity, isSparse: options.rule != nil,
                 layerCount: model.shape.layerCount, isTimed: time != nil,
-                topologyText: options.topologyText)
+                spareSlotCount: spareSlotCount, topologyText: options.topologyText)
             try exchange.send(
                 MessageHeader(.configure, step: 0), to: dimm,
                 payloadByteCount: configuration.byteCount
@@ -159,11 +162,19 @@ package struct Coordinator: ~Copyable {
         self.hot = hot
         cold = ColdSets(model: model, hot: hot, dimmCount: exchange.count)
         do {
-            gpu = try GPURole(model: model, hot: hot, rule: options.rule)
+            let gpu = try GPURole(
+                model: model, hot: hot, rule: options.rule, mobility: options.hotMobility)
+            migration = startMigration(hot: hot, gpu: gpu, prefill: prefill)
+            self.gpu = consume gpu
         } catch {
             throw .gpu(error.description)
         }
-        ledger.hotWeightByteCount = NeuronShard.byteCount(of: hot, weights: model.weights)
+        for layer in hot.feedForward.indices {
+            let sets = migration?.places.coldSets(layer: layer, hot: hot.feedForward[layer])
+            if let sets { cold?.feedForward[layer] = sets }
+        }
+        ledger.hotWeightByteCount = NeuronShard.byteCount(
+            of: hot, weights: model.weights, mobility: options.hotMobility)
     }
 
     /// Takes the prefill's time, then hands its keys and values to the DIMMs that own the heads.
@@ -243,6 +254,8 @@ package struct Coordinator: ~Copyable {
             try attend(layer: layer, position: position)
             buffers.projectAttention(
                 weights.attentionOutput, model.biases(layer: layer), model: model)
+            beginStep("projection", layer: layer)
+            try moveNeurons(layer: layer)
             try projectionTime(weights.attentionOutput, layer: layer)
             buffers.normalise(by: norms.feedForward, epsilon: model.shape.normEpsilon)
             try feedForward(layer: layer, position: position)
@@ -253,6 +266,7 @@ package struct Coordinator: ~Copyable {
             "output head", byteCount: model.weights.output.byteCount,
             macCount: model.weights.output.elementCount, synchronises: false)
         try endStep()
+        try settleMigration()
         // The token is seen outside.
         try pacing { () throws(PacingError) in try clock.catchUp() }
         ledger.endToken(busy: time?.busyOfToken)
@@ -306,6 +320,7 @@ package struct Coordinator: ~Copyable {
             synchronises: true)
         let activeOnGPU = gpu?.feedForward(
             layer: layer, input: buffers.normed, slots: plan.gpuSlots, into: &buffers.sum)
+        migration?.noteGPU(active: activeOnGPU ?? [], hot: hot.feedForward[layer])
         var activeSlots: [PackedSet] = []
         for dimm in exchange.indices {
             let candidates = plan.dimmSlots[dimm]
@@ -318,9 +333,11 @@ package struct Coordinator: ~Copyable {
                 multiplyAccumulates: model.feedForwardMACCount(
                     candidateCount: candidates.memberCount, activeCount: answer.activeCount),
                 toDIMM: dimm)
+            migration?.note(active: answer.activeSlots, ofDIMM: dimm, layer: layer)
             activeSlots.append(answer.activeSlots)
             try note(answer, from: dimm)
         }
+        migration?.finish(layer: layer, observed: prediction?.computed)
         prediction?.finish(
             layer: layer, hot: hot.feedForward[layer], gpuSlots: activeOnGPU ?? [],
             dimmSlots: activeSlots)

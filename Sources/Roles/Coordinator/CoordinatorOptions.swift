@@ -15,10 +15,12 @@ package struct CoordinatorOptions: Sendable {
     package let threadCount: Int
     /// The topology as YAML, from which the workers build their own models.
     package let topologyText: String
+    /// Who moves neurons while the run goes on; `nil` leaves all where they start.
+    package let placement: PlacementPolicy?
 
     package init(
         contextCapacity: Int, rule: ActivityRule?, hotSet: HotSetSelection, threadCount: Int,
-        topologyText: String = ""
+        topologyText: String = "", placement: PlacementPolicy? = nil
     ) {
         precondition(contextCapacity >= 1)
         precondition(threadCount >= 1)
@@ -27,6 +29,13 @@ package struct CoordinatorOptions: Sendable {
         self.hotSet = hotSet
         self.threadCount = threadCount
         self.topologyText = topologyText
+        self.placement = placement
+    }
+
+    /// Copies that others overwrite have scales of their own.
+    var hotMobility: ShardMobility {
+        ShardMobility(
+            spareSlotCount: 0, sharesScales: !(placement?.adjustsHotSet ?? false))
     }
 
     /// The hot neurons by their frequency in the prefill.
@@ -53,7 +62,8 @@ package struct CoordinatorOptions: Sendable {
                 hotShare: hotSet.hotShare, memoryByteCount: max(0, allowance)
             ).choose(from: blocks)
             let hot = NeuronAssignment(qkv: sets[0], feedForward: sets[1])
-            let byteCount = NeuronShard.byteCount(of: hot, weights: model.weights)
+            let byteCount = NeuronShard.byteCount(
+                of: hot, weights: model.weights, mobility: hotMobility)
             if byteCount <= hotSet.memoryByteCount { return hot }
             let planned = zip(sets, blocks).reduce(0) { sum, pair in
                 sum + pair.0.reduce(0) { $0 + $1.count } * pair.1.bytesPerNeuron

@@ -11,9 +11,10 @@ package struct EmulatedMachine: Sendable {
     let linkNames: [String]
     /// Which links a message between GPU and DIMM crosses, by DIMM.
     let paths: [[Int]]
+    private let plan: LinkPlan
 
     package init(_ topology: Topology) {
-        let plan = LinkPlan(topology)
+        plan = LinkPlan(topology)
         gpu = GPUModel(topology.gpu)
         links = LinkTable(
             plan.links.map { LinkSchedule(bandwidth: $0.bandwidth, latency: $0.latency) })
@@ -21,15 +22,32 @@ package struct EmulatedMachine: Sendable {
         paths = plan.paths
     }
 
-    /// Books a transfer over the links between GPU and a DIMM.
+    /// Books a transfer over some of the links.
     mutating func transfer(
-        _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, record: (Int, Booking) -> Void
+        _ byteCount: Int, over path: [Int], readyAt: EmulatedTime, record: (Int, Booking) -> Void
     ) throws(CoordinatorError) -> PathBooking {
         do {
             return try links.transfer(
-                ByteCount(UInt64(byteCount)), over: paths[dimm], readyAt: readyAt, record: record)
+                ByteCount(UInt64(byteCount)), over: path, readyAt: readyAt, record: record)
         } catch {
             throw .time("\(error)")
         }
+    }
+
+    /// The link between two DIMMs; `nil` where they have none.
+    func dimmLink(between first: Int, and second: Int) -> Int? {
+        plan.dimmLink(between: first, and: second)
+    }
+
+    /// Weights of neurons that reach the GPU while a kernel runs: what the slowest link on the
+    /// way carries in the kernel's time, its latency taken off.
+    func byteCountInShadow(of kernel: EmulatedDuration) -> Int {
+        let crossed = Set(paths.joined())
+        return crossed.map { link in
+            let latency = links[link].latency
+            guard kernel > latency else { return 0 }
+            return Int(
+                clamping: links[link].bandwidth.byteCount(in: kernel - latency).bytes)
+        }.min() ?? 0
     }
 }

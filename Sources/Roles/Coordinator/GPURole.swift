@@ -6,8 +6,8 @@ import Transformer
 
 /// The GPU's part of a layer: the hot neurons, from its own copies of their weights.
 struct GPURole: ~Copyable {
-    let shard: NeuronShard
-    private let rules: [GateRule?]
+    private(set) var shard: NeuronShard
+    private var rules: [GateRule?]
     private let qkvSlots: [[UInt32]]
     private let feedForwardSlots: [[UInt32]]
     private var coefficients: [Float]
@@ -15,10 +15,11 @@ struct GPURole: ~Copyable {
 
     /// Copies the hot neurons' weights out of the mapped file.
     init(
-        model: DecoderModel, hot: NeuronAssignment, rule: ActivityRule?
+        model: DecoderModel, hot: NeuronAssignment, rule: ActivityRule?, mobility: ShardMobility
     ) throws(MappedMemoryError) {
         shard = try NeuronShard(
-            loading: hot, from: model.file, weights: model.weights, purpose: "the hot neurons")
+            loading: hot, from: model.file, weights: model.weights, mobility: mobility,
+            purpose: "the hot neurons")
         rules = hot.feedForward.enumerated().map { layer, neurons in
             rule.map { rule in
                 GateRule(
@@ -56,5 +57,26 @@ struct GPURole: ~Copyable {
             layer: layer, input: input, slots: slots, count: slots.count, rule: rules[layer],
             scratch: &scratch, into: &sum)
         return scratch.active[..<activeCount]
+    }
+
+    /// Bytes of one feed-forward neuron's weights as they travel.
+    func parcelByteCount(layer: Int) -> Int { shard.layers[layer].parcelByteCount }
+
+    /// Overwrites a feed-forward neuron's copy with another's.
+    ///
+    /// - Parameters:
+    ///   - slot: whose neuron gives way.
+    ///   - weights: as the neuron's home sent them, its first byte at `byteOffset`.
+    ///   - rule: the run's, if it has one.
+    mutating func overwrite(
+        slot: Int, layer: Int, with neuron: Int, weights: [UInt8], at byteOffset: Int,
+        rule: ActivityRule?
+    ) {
+        shard.releaseSlot(slot, layer: layer)
+        unsafe shard.placeNeuron(
+            UInt32(neuron), layer: layer, slot: slot, from: weights.span.bytes, at: byteOffset)
+        guard let rule else { return }
+        rules[layer]?.setSlot(
+            slot, mean: rule.means[layer][neuron], weight: rule.weights[layer][neuron])
     }
 }

@@ -61,7 +61,7 @@ struct Prediction: Sendable {
     private let setting: PredictionSetting
     private let truth: ActivityTruth
     /// One a layer: where neurons move, they do so in one layer at a time.
-    private let homes: [NeuronHomes]
+    private var homes: [NeuronHomes]
     private var slotWords: [UInt64]
     /// As the prompt left it; a run that starts over begins with it again.
     private let predictorAtStart: any ActivityPredictor
@@ -79,20 +79,19 @@ struct Prediction: Sendable {
     private var below: PackedSet?  // known to be active in the layer below
 
     init(
-        setting: PredictionSetting, truth: ActivityTruth, layerCount: Int, home: HomeMap,
-        prefill: PrefillActivity
+        setting: PredictionSetting, truth: ActivityTruth, homes: [NeuronHomes],
+        neuronCount: Int, prefill: PrefillActivity
     ) {
         self.setting = setting
         self.truth = truth
-        let everywhere = NeuronHomes(home)
-        homes = Array(repeating: everywhere, count: layerCount)
-        slotWords = Array(repeating: 0, count: everywhere.wordCount)
+        self.homes = homes
+        slotWords = Array(repeating: 0, count: homes.first?.wordCount ?? 0)
         predictor = setting.predictor
         predictor.beginDecode(after: prefill)
         predictorAtStart = predictor
         record = PredictionRecord(name: predictor.name, tableByteCount: predictor.byteCount)
-        scores = Array(repeating: PredictionScore(), count: layerCount)
-        predicted = PackedSet(elementCount: home.neuronCount)
+        scores = Array(repeating: PredictionScore(), count: homes.count)
+        predicted = PackedSet(elementCount: neuronCount)
         active = predicted
     }
 
@@ -103,6 +102,15 @@ struct Prediction: Sendable {
         pending = []
         pendingByteCount = 0
     }
+
+    /// Neurons of a layer have moved.
+    mutating func move(to places: NeuronHomes, layer: Int) {
+        precondition(places.wordCount == slotWords.count, "a worker's slots are as many as before")
+        homes[layer] = places
+    }
+
+    /// What the current layer's units compute, all together.
+    var computed: PackedSet { predicted }
 
     // MARK: One layer
 
@@ -221,23 +229,46 @@ struct Prediction: Sendable {
 /// back is most of what predicting costs beside the predictor itself.
 ///
 /// A place is a bit in the DIMMs' sets one behind the other, each begun at a word of its own.
-private struct NeuronHomes {
+struct NeuronHomes: Sendable {
     private let placeOfNeuron: [Int32]
     private let neuronAtPlace: [Int32]
     private let firstWords: [Int]
     let wordCount: Int
 
+    /// Where neurons live from the start.
     init(_ home: HomeMap) {
+        self.init(
+            neuronCount: home.neuronCount,
+            slotCounts: (0..<home.dimmCount).map { home.slotCount(ofDIMM: $0) }
+        ) { (home.dimm(ofNeuron: $0), home.slot(ofNeuron: $0)) }
+    }
+
+    /// Where they live now.
+    init(_ places: NeuronPlaces, layer: Int) {
+        self.init(
+            neuronCount: places.neuronCount(layer: layer),
+            slotCounts: places.slotCounts(layer: layer)
+        ) {
+            (
+                places.dimm(ofNeuron: $0, layer: layer),
+                places.slot(ofNeuron: $0, layer: layer)
+            )
+        }
+    }
+
+    private init(
+        neuronCount: Int, slotCounts: [Int], place: (Int) -> (dimm: Int, slot: Int)
+    ) {
         var firstWords: [Int] = []
         var wordCount = 0
-        for dimm in 0..<home.dimmCount {
+        for slotCount in slotCounts {
             firstWords.append(wordCount)
-            wordCount += PackedSet.wordCount(elementCount: home.slotCount(ofDIMM: dimm))
+            wordCount += PackedSet.wordCount(elementCount: slotCount)
         }
         var neurons = [Int32](repeating: 0, count: 64 * wordCount)
-        placeOfNeuron = (0..<home.neuronCount).map { neuron in
-            let dimm = home.dimm(ofNeuron: neuron)
-            let place = 64 * firstWords[dimm] + home.slot(ofNeuron: neuron)
+        placeOfNeuron = (0..<neuronCount).map { neuron in
+            let (dimm, slot) = place(neuron)
+            let place = 64 * firstWords[dimm] + slot
             neurons[place] = Int32(neuron)
             return Int32(place)
         }
@@ -296,14 +327,15 @@ extension Coordinator {
     package mutating func beginPrediction(
         _ setting: PredictionSetting, after prefill: PrefillActivity
     ) {
+        let neuronCount = model.shape.feedForwardSize
+        let start = NeuronHomes(HomeMap(neuronCount: neuronCount, dimmCount: exchange.count))
         prediction = Prediction(
             setting: setting,
             truth: ActivityTruth(
                 model: model, rule: options.rule, threadCount: options.threadCount),
-            layerCount: model.shape.layerCount,
-            home: HomeMap(
-                neuronCount: model.shape.feedForwardSize, dimmCount: exchange.count),
-            prefill: prefill)
+            homes: (0..<model.shape.layerCount).map { layer in
+                migration.map { NeuronHomes($0.places, layer: layer) } ?? start
+            }, neuronCount: neuronCount, prefill: prefill)
     }
 
     /// How the predictions went; finds out the truth that scores need, which takes a while.

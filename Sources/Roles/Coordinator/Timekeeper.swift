@@ -215,15 +215,36 @@ package struct Timekeeper {
         _ name: String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, ring: Ring?,
         flow: UInt64 = 0
     ) throws(CoordinatorError) -> PathBooking {
+        try transfer(
+            name, byteCount, over: machine.paths[dimm],
+            unit: ring.map { "ring \($0.rawValue) DIMM \(dimm)" }, readyAt: readyAt, flow: flow)
+    }
+
+    /// Books a transfer from one DIMM to another.
+    ///
+    /// - Parameter link: the one between the two.
+    mutating func handOver(
+        _ byteCount: Int, from donor: Int, to receiver: Int, link: Int, readyAt: EmulatedTime
+    ) throws(CoordinatorError) -> EmulatedTime {
+        try transfer(
+            "neurons from DIMM \(donor) to DIMM \(receiver)", byteCount, over: [link],
+            unit: "ring DIMM \(donor) to DIMM \(receiver)", readyAt: readyAt, flow: 0
+        ).arrival
+    }
+
+    private mutating func transfer(
+        _ name: String, _ byteCount: Int, over path: [Int], unit: String?, readyAt: EmulatedTime,
+        flow: UInt64
+    ) throws(CoordinatorError) -> PathBooking {
         var bookings: [(Int, Booking)] = []
-        let booking = try machine.transfer(byteCount, dimm: dimm, readyAt: readyAt) {
+        let booking = try machine.transfer(byteCount, over: path, readyAt: readyAt) {
             if records { bookings.append(($0, $1)) }
         }
         guard records else { return booking }
-        if let ring {
+        if let unit {
             timeline.add(
                 TimelineEvent(
-                    kind: .message, name: name, unit: "ring \(ring.rawValue) DIMM \(dimm)",
+                    kind: .message, name: name, unit: unit,
                     ready: readyAt, start: booking.booking.start, end: booking.booking.end,
                     token: token, layer: layer, byteCount: UInt64(byteCount), macCount: 0,
                     bound: "link", rate: machine.linkNames[booking.bottleneck], flow: flow))

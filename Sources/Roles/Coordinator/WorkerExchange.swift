@@ -110,7 +110,7 @@ struct WorkerExchange {
     }
 
     /// Waits for a message, checks that it is the expected answer, and reads it.
-    private func receive<Value>(
+    func receive<Value>(
         _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
         _ read: (MessageHeader, RawSpan) throws(LinkError) -> Value
     ) throws(CoordinatorError) -> Value {

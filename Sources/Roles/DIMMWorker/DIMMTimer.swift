@@ -105,6 +105,44 @@ struct DIMMTimer {
         return (ready, report(total, parts))
     }
 
+    /// Reads the named neurons whole, to send them elsewhere.
+    mutating func readNeurons(
+        slots: [UInt32], arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        let work = try movement(slots)
+        let ready = try occupy(from: arrival, for: work.total)
+        return (ready, report(work.total, [work]))
+    }
+
+    /// Writes neurons that come over a link, as fast as they would be read.
+    ///
+    /// The DIMM is not held while they are on their way: the writes take their share of its time
+    /// as soon as it is told of them, and are over no earlier than the link allows.
+    ///
+    /// - Parameters:
+    ///   - request: when the DIMM is told.
+    ///   - arrival: when the last neuron has come.
+    mutating func writeNeurons(
+        slots: [UInt32], request: EmulatedTime, arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        let work = try movement(slots)
+        let free = try occupy(from: request, for: work.total)
+        guard let written = arrival.checkedAdding(work.total) else {
+            throw .peerCorrupt("an arrival of \(arrival.sinceStart.picoseconds) ps is absurd")
+        }
+        return (max(free, written), report(work.total, [work]))
+    }
+
+    /// DRAM traffic of whole neurons, without arithmetic.
+    private mutating func movement(_ slots: [UInt32]) throws(LinkError) -> TimedWork {
+        let work = try neurons(
+            slots, count: slots.count, byteCount: sizes.feedForwardByteCount,
+            weights: sizes.feedForwardWeights)
+        return TimedWork(
+            total: work.read, read: work.read, multiply: .zero, byteCount: work.byteCount,
+            macCount: 0)
+    }
+
     /// Attention of the owned heads over all positions up to the new one.
     mutating func attend(
         headCount: Int, positionCount: Int, arrival: EmulatedTime

@@ -17,15 +17,18 @@ package import Transformer
 /// It runs on one thread, bound to its node, and sleeps on its link between requests. Requests
 /// come in order and each is answered before the next is read, so the worker has no queue.
 package struct DIMMWorker: ~Copyable {
-    private let link: any MessageLink
-    private let model: DecoderModel
+    let link: any MessageLink
+    /// To the DIMMs that this one hands neurons to and gets them from, by their index.
+    let peers: [Int: any MessageLink]
+    let dimm: Int
+    let model: DecoderModel
     private let probe: any FactProbe
-    private let shard: NeuronShard
+    var shard: NeuronShard
     private var heads: HeadStore
-    private var rules: [GateRule?]
+    var rules: [GateRule?]
     private var step: StepBuffers
     /// `nil` in a native run, which has no emulated time.
-    private var timer: DIMMTimer?
+    var timer: DIMMTimer?
     private let pacing: WallPacing
     /// Of the topology's links, by index; none without emulated time.
     private let linkRates: [LinkRate]
@@ -35,9 +38,12 @@ package struct DIMMWorker: ~Copyable {
     ///
     /// Throws ``LinkError`` from the link or ``WorkerError`` when memory or the model fail.
     ///
-    /// - Parameter pacing: what this process has for a paced run.
+    /// - Parameters:
+    ///   - peers: links to other DIMMs' workers, by DIMM.
+    ///   - pacing: what this process has for a paced run.
     package static func attach(
-        to link: any MessageLink, model: DecoderModel, probe: any FactProbe, pacing: WallPacing
+        to link: any MessageLink, peers: [Int: any MessageLink] = [:], model: DecoderModel,
+        probe: any FactProbe, pacing: WallPacing
     ) throws -> DIMMWorker {
         let configuration = try receiveConfiguration(link)
         guard configuration.layerCount == model.shape.layerCount else {
@@ -56,11 +62,12 @@ package struct DIMMWorker: ~Copyable {
         let shard = try NeuronShard(
             loading: model.homeAssignment(
                 dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
-            from: model.file, weights: model.weights, purpose: "the weight shard")
+            from: model.file, weights: model.weights,
+            mobility: try mobility(configuration, model: model), purpose: "the weight shard")
         let heads = try HeadStore(configuration: configuration, model: model)
         let topology = try topology(configuration)
         var worker = DIMMWorker(
-            link: link, model: model, probe: probe, shard: shard, heads: heads,
+            link: link, peers: peers, model: model, probe: probe, shard: shard, heads: heads,
             configuration: configuration, topology: topology,
             timer: try topology.map { try timer($0, configuration, model: model) },
             pacing: pacing)
@@ -71,44 +78,15 @@ package struct DIMMWorker: ~Copyable {
         return worker
     }
 
-    /// The topology that the coordinator sent; `nil` in a native run.
-    private static func topology(
-        _ configuration: WorkerConfiguration
-    ) throws(LinkError) -> Topology? {
-        guard configuration.isTimed else { return nil }
-        let topology: Topology
-        do {
-            topology = try Topology.parse(
-                configuration.topologyText, fileName: "the coordinator's topology")
-        } catch {
-            throw .peerCorrupt("\(error)")
-        }
-        guard configuration.dimmIndex < topology.dimms.count else {
-            throw .peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
-        }
-        return topology
-    }
-
-    /// The model of this DIMM.
-    private static func timer(
-        _ topology: Topology, _ configuration: WorkerConfiguration, model: DecoderModel
-    ) throws(LinkError) -> DIMMTimer {
-        do {
-            return try DIMMTimer(
-                dimm: topology.dimms[configuration.dimmIndex], model: model,
-                isSparse: configuration.isSparse)
-        } catch {
-            throw .peerCorrupt("\(error)")
-        }
-    }
-
     private init(
-        link: any MessageLink, model: DecoderModel, probe: any FactProbe,
-        shard: consuming NeuronShard, heads: consuming HeadStore,
-        configuration: WorkerConfiguration, topology: Topology?, timer: DIMMTimer?,
-        pacing: WallPacing
+        link: any MessageLink, peers: [Int: any MessageLink], model: DecoderModel,
+        probe: any FactProbe, shard: consuming NeuronShard,
+        heads: consuming HeadStore, configuration: WorkerConfiguration, topology: Topology?,
+        timer: DIMMTimer?, pacing: WallPacing
     ) {
         self.link = link
+        self.peers = peers
+        dimm = configuration.dimmIndex
         self.model = model
         self.probe = probe
         self.shard = shard
@@ -178,10 +156,12 @@ package struct DIMMWorker: ~Copyable {
             return try attend(message, header: header)
         case .feedForward:
             return try feedForward(message, header: header)
+        case .giveNeurons, .takeNeurons, .releaseNeurons, .sendNeurons:
+            return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
         case .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
-            .fault:
+            .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }
@@ -206,12 +186,15 @@ package struct DIMMWorker: ~Copyable {
     private mutating func feedForward(
         _ message: RawSpan, header: MessageHeader
     ) throws(LinkError) -> Reply {
-        let layer = shard.layers[header.layer]
-        let slotCount = try step.loadRequest(message, slots: layer.feedForwardNeurons.count)
+        let table = shard.slots[header.layer]
+        let slotCount = try step.loadRequest(message, slots: table.slotCount)
+        for slot in step.slots.prefix(slotCount) where table.neuron(inSlot: Int(slot)) == nil {
+            throw .peerCorrupt("slot \(slot) of layer \(header.layer) holds no neuron")
+        }
         let activeCount = shard.feedForward(
             layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
             rule: rules[header.layer], scratch: &step.feedForward, into: &step.sum)
-        step.markActive(count: activeCount, slotCount: layer.feedForwardNeurons.count)
+        step.markActive(count: activeCount, slotCount: table.slotCount)
         let timing = try timer?.feedForward(
             slots: step.slots, count: slotCount, active: step.feedForward.active,
             activeCount: activeCount, isSparse: rules[header.layer] != nil,
@@ -234,7 +217,7 @@ package struct DIMMWorker: ~Copyable {
     // MARK: Time
 
     /// The request's header with the instant at which its answer is ready.
-    private func answer(_ request: MessageHeader, _ ready: EmulatedTime?) -> MessageHeader {
+    func answer(_ request: MessageHeader, _ ready: EmulatedTime?) -> MessageHeader {
         var header = request
         header.time = ready?.sinceStart.picoseconds ?? 0
         return header
@@ -252,7 +235,7 @@ package struct DIMMWorker: ~Copyable {
 
     /// The header of a computed reply with when the DIMM's work on it is over in wall time. The
     /// coordinator, which sees all replies, gives them their links.
-    private func finished(
+    func finished(
         _ reply: MessageHeader, _ report: WorkReport
     ) throws(LinkError) -> (header: MessageHeader, workEnd: WallInstant?) {
         guard timer != nil else { return (reply, nil) }
@@ -267,13 +250,13 @@ package struct DIMMWorker: ~Copyable {
     }
 
     /// Nothing can come before the DIMM's work is over.
-    private func rest(until workEnd: WallInstant?) throws(LinkError) {
+    func rest(until workEnd: WallInstant?) throws(LinkError) {
         guard let workEnd else { return }
         try paced { () throws(PacingError) in try clock.rest(until: workEnd) }
     }
 
     /// The report with how the worker kept its deadlines so far.
-    private func withOverruns(_ report: WorkReport) -> WorkReport {
+    func withOverruns(_ report: WorkReport) -> WorkReport {
         var report = report
         report.deadlineCount = clock.overruns.deadlines
         report.missedDeadlineCount = clock.overruns.missed
@@ -306,6 +289,7 @@ package struct DIMMWorker: ~Copyable {
     private mutating func receiveRule() throws(LinkError) {
         var received: Result<(layer: Int, rule: GateRule), LinkError>?
         let slotCount = shard.layers.first?.feedForwardNeurons.count ?? 0
+        let spareCount = (shard.slots.first?.slotCount ?? 0) - slotCount
         let layerCount = model.shape.layerCount
         try link.receive { message in
             received = Result { () throws(LinkError) in
@@ -313,7 +297,11 @@ package struct DIMMWorker: ~Copyable {
                 guard header.kind == .setActivityRule, header.layer < layerCount else {
                     throw .peerCorrupt("expected an activity rule, got \(header)")
                 }
-                return (header.layer, try GateRule(decoding: message, slotCount: slotCount))
+                return (
+                    header.layer,
+                    try GateRule(
+                        decoding: message, slotCount: slotCount, spareSlotCount: spareCount)
+                )
             }
         }
         guard let received else { throw .peerCorrupt("no activity rule came") }
@@ -326,8 +314,11 @@ package struct DIMMWorker: ~Copyable {
 
     // MARK: Replies
 
-    private enum Reply {
+    enum Reply {
         case nothing
+        /// What an exchange of neurons answers with: the weights in `slots`, if any, behind the
+        /// report.
+        case exchange(MessageHeader, WorkReport, slots: [UInt32])
         case partialSum(
             MessageHeader, WorkReport, elementCount: Int, active: PackedSet, activeCount: Int)
         case context(MessageHeader, WorkReport, headCount: Int)
@@ -338,6 +329,9 @@ package struct DIMMWorker: ~Copyable {
     private func send(_ reply: Reply) throws(LinkError) -> Bool {
         switch reply {
         case .nothing:
+            return true
+        case .exchange(let header, let report, let slots):
+            try sendExchange(header, report, slots: slots)
             return true
         case .partialSum(let request, let report, let elementCount, let active, let activeCount):
             var header = MessageHeader(
@@ -411,7 +405,7 @@ extension DecoderModel {
 
 extension MessageHeader {
     /// When a request arrived, or a reply was ready.
-    fileprivate var instant: EmulatedTime { EmulatedTime(picosecondsSinceStart: time) }
+    var instant: EmulatedTime { EmulatedTime(picosecondsSinceStart: time) }
 }
 
 /// Asks the operating system what became of a worker's memory; the program supplies it, since

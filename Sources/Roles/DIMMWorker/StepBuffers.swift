@@ -31,7 +31,7 @@ struct StepBuffers {
         context = Array(repeating: 0, count: headsPerDIMM * shape.groupWidth)
         let slotCount =
             (max(shape.hiddenSize, shape.feedForwardSize) + configuration.dimmCount - 1)
-            / configuration.dimmCount
+            / configuration.dimmCount + configuration.spareSlotCount
         slots = Array(repeating: 0, count: slotCount)
         coefficients = Array(repeating: 0, count: slotCount)
         requested = PackedSet(elementCount: slotCount)
@@ -64,8 +64,11 @@ struct StepBuffers {
 }
 
 extension GateRule {
-    /// Reads the rule of a ``MessageKind/setActivityRule`` message for `slotCount` slots.
-    init(decoding message: RawSpan, slotCount: Int) throws(LinkError) {
+    /// Reads the rule of a ``MessageKind/setActivityRule`` message for `slotCount` slots; those
+    /// of spare slots come with their neurons.
+    init(
+        decoding message: RawSpan, slotCount: Int, spareSlotCount: Int
+    ) throws(LinkError) {
         let base = MessageHeader.byteCount
         guard message.byteCount == base + 4 + 8 * slotCount else {
             throw .peerCorrupt("an activity rule of \(message.byteCount) bytes")
@@ -73,8 +76,9 @@ extension GateRule {
         var floats = [Float](repeating: 0, count: 1 + 2 * slotCount)
         var span = floats.mutableSpan
         message.copyFloats(at: base, into: &span)
+        let spares = [Float](repeating: 0, count: spareSlotCount)
         self.init(
-            means: Array(floats[1..<1 + slotCount]), weights: Array(floats[(1 + slotCount)...]),
-            threshold: floats[0])
+            means: floats[1..<1 + slotCount] + spares,
+            weights: floats[(1 + slotCount)...] + spares, threshold: floats[0])
     }
 }

@@ -1,0 +1,287 @@
+import ActivationPredictor
+import ModelFile
+import NeuronShards
+import PackedSets
+import Pacing
+import Quantities
+import Scheduling
+import Transformer
+
+/// Some neurons of one layer that go from one DIMM to another in one message.
+struct HandOver: Sendable {
+    let from: Int
+    let to: Int
+    fileprivate(set) var moves: [NeuronPlaces.Move]
+
+    fileprivate func isApart(from other: HandOver) -> Bool {
+        from != other.from && from != other.to && to != other.from && to != other.to
+    }
+}
+
+/// Copies of one layer's neurons that one DIMM sends to the GPU in one message.
+struct HotCopies: Sendable {
+    let dimm: Int
+    fileprivate(set) var swaps: [HotSwap]
+}
+
+/// What moving neurons takes to know: who is where, who wants to go where, and what is on its way.
+///
+/// Decides between tokens and moves during the next: what was planned for a layer travels while
+/// that layer's output projection runs, and counts from the end of the token on, if it has come.
+struct Migration: Sendable {
+    let policy: PlacementPolicy
+    private(set) var places: NeuronPlaces
+    private(set) var record = MigrationRecord()
+    /// While held, nothing is observed, decided or moved: for rehearsals.
+    var isHeld = false
+    /// Before which wall instant a paced run's links have not delivered all that moved.
+    var delivery: WallInstant?
+
+    private let homesAtStart: HomeTable
+    private var rebalancer: any Rebalancer
+    private var adjustment: HotColdAdjustment?
+    private var states: [NeuronStateTable]  // [layers]
+    private var planned: [[Remap]]  // [layers]
+    private var arrivals: [Arrival] = []
+    private var hotArrivals: [HotArrival] = []
+    private var active: PackedSet  // of the current layer, computed on DIMMs
+    private var hotActive: PackedSet  // and on the GPU
+
+    private struct Arrival: Sendable {
+        let move: NeuronPlaces.Move
+        let isThere: Bool
+        let time: EmulatedTime
+    }
+
+    /// A layer's copies that have come to the GPU and wait for the end of the token.
+    struct HotArrival: Sendable {
+        let layer: Int
+        var swaps: [HotSwap]
+        /// One neuron's weights after the other's, in the order of the swaps.
+        var weights: [UInt8]
+        var time: EmulatedTime
+    }
+
+    /// - Parameters:
+    ///   - hot: who has a copy on the GPU.
+    ///   - copyByteCount: one neuron's weights as they travel to the GPU.
+    ///   - prefill: what the prompt showed.
+    init(
+        policy: PlacementPolicy, model: DecoderModel, dimmCount: Int, hotSet: HotBudget,
+        hot: [[UInt32]], prefill: PrefillActivity
+    ) {
+        self.policy = policy
+        let layout = prefill.layout
+        let spareSlotCount =
+            policy.rebalancing == .none
+            ? 0
+            : PlacementPolicy.spareSlotCount(
+                neuronCount: model.shape.feedForwardSize, dimmCount: dimmCount)
+        places = NeuronPlaces(
+            model: model, dimmCount: dimmCount,
+            mobility: ShardMobility(spareSlotCount: spareSlotCount, sharesScales: true))
+        homesAtStart = places.homes
+        rebalancer = policy.rebalancing.rebalancer(layout: layout, prefill: prefill, hot: hot)
+        states = (0..<layout.layerCount).map { layer in
+            var table = NeuronStateTable(neuronCount: layout.neuronCounts[NeuronPlaces.block])
+            table.initialise(
+                activeCounts: prefill.activeCounts(layer: layer, block: NeuronPlaces.block),
+                tokenCount: prefill.tokenCount(layer: layer, block: NeuronPlaces.block))
+            return table
+        }
+        if policy.adjustsHotSet {
+            adjustment = HotColdAdjustment(
+                layout: layout, budget: hotSet, hotThreshold: policy.constants.hotThreshold,
+                residents: hot.map {
+                    [NeuronPlaces.set($0, of: layout.neuronCounts[NeuronPlaces.block])]
+                })
+        }
+        planned = Array(repeating: [], count: layout.layerCount)
+        active = PackedSet(elementCount: layout.neuronCounts[NeuronPlaces.block])
+        hotActive = active
+    }
+
+    // MARK: Observing
+
+    /// The slots that a DIMM found active.
+    mutating func note(active slots: PackedSet, ofDIMM dimm: Int, layer: Int) {
+        guard !isHeld else { return }
+        slots.forEachMember { slot in
+            if let neuron = places.neuron(inSlot: slot, ofDIMM: dimm, layer: layer) {
+                active.insert(neuron)
+            }
+        }
+    }
+
+    /// The slots that the GPU found active.
+    mutating func noteGPU(active slots: ArraySlice<UInt32>, hot: [UInt32]) {
+        guard !isHeld else { return }
+        for slot in slots { hotActive.insert(Int(hot[Int(slot)])) }
+    }
+
+    /// All units have answered.
+    ///
+    /// - Parameter observed: the neurons that were computed; `nil` when all were.
+    mutating func finish(layer: Int, observed: PackedSet? = nil) {
+        guard !isHeld else { return }
+        let block = NeuronPlaces.block
+        rebalancer.observe(layer: layer, block: block, activeCold: active)
+        record.imbalance.add(loads: places.homes.loads(of: active, layer: layer, block: block))
+        record.imbalanceUnmoved.add(
+            loads: homesAtStart.loads(of: active, layer: layer, block: block))
+        active.formUnion(hotActive)
+        states[layer].update(
+            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
+            gain: policy.constants.gain, decay: policy.constants.decay)
+        active.removeAll()
+        hotActive.removeAll()
+    }
+
+    // MARK: Between DIMMs
+
+    /// The layer's planned remaps as messages that can travel at the same time, round by round:
+    /// in each a DIMM takes part in one.
+    ///
+    /// - Parameter neuronLimit: of one message.
+    mutating func handOvers(layer: Int, neuronLimit: Int) -> [[HandOver]] {
+        guard !isHeld else { return [] }
+        var messages: [HandOver] = []
+        for remap in planned[layer] {
+            guard neuronLimit > 0,
+                policy.machine.dimmLink(between: remap.from, and: remap.to) != nil,
+                let move = places.propose(remap)
+            else {
+                record.refusedRemapCount += 1
+                continue
+            }
+            let open = messages.lastIndex { $0.from == remap.from && $0.to == remap.to }
+            if let open, messages[open].moves.count < neuronLimit {
+                messages[open].moves.append(move)
+            } else {
+                messages.append(HandOver(from: remap.from, to: remap.to, moves: [move]))
+            }
+        }
+        planned[layer] = []
+        var rounds: [[HandOver]] = []
+        for message in messages {
+            let round = rounds.firstIndex { $0.allSatisfy(message.isApart) }
+            if let round {
+                rounds[round].append(message)
+            } else {
+                rounds.append([message])
+            }
+        }
+        return rounds
+    }
+
+    /// The receiver has answered.
+    ///
+    /// - Parameters:
+    ///   - isThere: whether it has the neurons.
+    ///   - time: when they are written there.
+    ///   - byteCount: weights that crossed the link.
+    mutating func acknowledge(
+        _ message: HandOver, isThere: Bool, at time: EmulatedTime, byteCount: Int
+    ) {
+        record.remapByteCount += byteCount
+        for move in message.moves {
+            arrivals.append(Arrival(move: move, isThere: isThere, time: time))
+        }
+    }
+
+    // MARK: To the GPU
+
+    /// Copies that the layer's states ask for, as messages of one DIMM each.
+    ///
+    /// - Parameters:
+    ///   - byteLimit: what reaches the GPU in time.
+    ///   - neuronLimit: of one message.
+    mutating func hotCopies(layer: Int, byteLimit: Int, neuronLimit: Int) -> [HotCopies] {
+        guard !isHeld, neuronLimit > 0 else { return [] }
+        let swaps =
+            adjustment?.plan(
+                layer: layer, block: NeuronPlaces.block, states: states[layer],
+                byteLimit: byteLimit) ?? []
+        var messages: [HotCopies] = []
+        for swap in swaps {
+            let dimm = places.dimm(ofNeuron: swap.copiedIn, layer: layer)
+            let open = messages.lastIndex { $0.dimm == dimm }
+            if let open, messages[open].swaps.count < neuronLimit {
+                messages[open].swaps.append(swap)
+            } else {
+                messages.append(HotCopies(dimm: dimm, swaps: [swap]))
+            }
+        }
+        if !swaps.isEmpty {
+            hotArrivals.append(
+                HotArrival(layer: layer, swaps: [], weights: [], time: .start))
+        }
+        return messages
+    }
+
+    /// Copies have come to the GPU.
+    mutating func receive(_ message: HotCopies, weights: [UInt8], at time: EmulatedTime) {
+        guard let last = hotArrivals.indices.last else {
+            preconditionFailure("copies come after they were asked for")
+        }
+        record.hotSwapByteCount += weights.count
+        hotArrivals[last].swaps += message.swaps
+        hotArrivals[last].weights += weights
+        hotArrivals[last].time = max(hotArrivals[last].time, time)
+    }
+
+    // MARK: Between tokens
+
+    /// What is there by `now` counts from here on.
+    ///
+    /// - Returns: slots that are empty now, copies to put in place, and the layers that changed.
+    mutating func settle(
+        now: EmulatedTime
+    ) -> (released: [SlotRelease], hot: [HotArrival], layers: Set<Int>) {
+        guard !isHeld else { return ([], [], []) }
+        var releases: [SlotRelease] = []
+        var layers: Set<Int> = []
+        for arrival in arrivals where arrival.time <= now {
+            let (move, remap) = (arrival.move, arrival.move.remap)
+            layers.insert(remap.layer)
+            if arrival.isThere {
+                places.commit(move)
+                record.remapCount += 1
+                SlotRelease.add(move.donorSlot, of: remap.from, remap.layer, to: &releases)
+            } else {
+                places.abort(move)
+                record.abortedRemapCount += 1
+                SlotRelease.add(move.slot, of: remap.to, remap.layer, to: &releases)
+            }
+        }
+        arrivals.removeAll { $0.time <= now }
+        let hot = hotArrivals.filter { $0.time <= now }
+        hotArrivals.removeAll { $0.time <= now }
+        for arrival in hot {
+            adjustment?.commit(layer: arrival.layer, block: NeuronPlaces.block)
+            record.hotSwapCount += arrival.swaps.count
+            layers.insert(arrival.layer)
+        }
+        for remap in rebalancer.endToken(homes: places.homes) {
+            planned[remap.layer].append(remap)
+        }
+        return (releases, hot, layers)
+    }
+}
+
+/// Slots of one DIMM in one layer that hold nothing any more.
+struct SlotRelease: Sendable {
+    let dimm: Int
+    let layer: Int
+    private(set) var slots: [UInt32]
+
+    fileprivate static func add(
+        _ slot: UInt32, of dimm: Int, _ layer: Int, to releases: inout [SlotRelease]
+    ) {
+        if let index = releases.firstIndex(where: { $0.dimm == dimm && $0.layer == layer }) {
+            releases[index].slots.append(slot)
+        } else {
+            releases.append(SlotRelease(dimm: dimm, layer: layer, slots: [slot]))
+        }
+    }
+}
