@@ -94,6 +94,20 @@ extension LaunchTests {
             #expect(one.gpuBytes > 0)
         }
 
+        @Test func `A predicted run moves neurons unless told otherwise, and computes the same`()
+            throws
+        {
+            let moved = try MovingDocument(run(["--predicted"]))
+            let still = try MovingDocument(
+                run([
+                    "--predicted", "--policy.rebalance", "none", "--policy.adjustment", "off",
+                ]))
+            #expect(still.migrations == nil)
+            #expect(try #require(moved.migrations).remaps > 0)
+            #expect(try #require(moved.migrations).hotSwaps > 0)
+            #expect(moved.generatedTokens == still.generatedTokens)
+        }
+
         @Test func `Equal runs give equal bytes`() throws {
             let options = ["--topology", "4-dimm"] + Self.moving
             #expect(try withoutHost(run(options).output) == withoutHost(run(options).output))
