@@ -178,10 +178,12 @@ let package = Package(
         layer(
             .programs, "benchmarks",
             imports: [
-                "CLinuxShims", "Kernels", "MappedMemory", "Messages", "Pacing", "Quantities",
-                "RingTransport", "SeededRandom", "WeightFormats",
+                "ActivationPredictor", "CLinuxShims", "Kernels", "MappedMemory", "Messages",
+                "PackedSets", "Pacing", "Quantities", "RingTransport", "SeededRandom",
+                "SyntheticActivity", "WeightFormats",
             ],
-            products: ["ArgumentParser", "Histogram", "SystemPackage"]),
+            products: ["ArgumentParser", "Histogram", "SystemPackage"],
+            embedding: ["Texts/evaluation.txt"]),
 
         support("CTestConditions", isC: true),
         support("Simulation", imports: ["Messages"]),

@@ -31,9 +31,11 @@ final class Launch {
 
     static let packageRoot = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-    static var executable: String {
+    static var executable: String { path(ofProgram: "hermes") }
+
+    static func path(ofProgram name: String) -> String {
         let programs = ProcessInfo.processInfo.environment["HERMES_PROGRAMS"]
-        return (programs ?? packageRoot + "/.build/release") + "/hermes"
+        return (programs ?? packageRoot + "/.build/release") + "/" + name
     }
 
     let mark = "HERMES_LAUNCH_MARK=\(UUID().uuidString)"
@@ -42,15 +44,16 @@ final class Launch {
     private let segmentsBefore = ProcessTable.namedSegments()
 
     /// - Parameters:
+    ///   - program: which of the package's programs.
     ///   - script: a bash script to run instead of the program, in which `"$0" "$@"` is the
     ///     command; it must `exec` the command where the process identifier matters.
     ///   - environment: changes to this process's environment; `nil` removes a variable.
     init(
-        _ arguments: [String], script: String? = nil, environment: [String: String?] = [:],
-        input: Input = .nothing
+        _ arguments: [String], program: String = "hermes", script: String? = nil,
+        environment: [String: String?] = [:], input: Input = .nothing
     ) throws {
         folder = try ScratchFolder()
-        let command = [Self.executable] + arguments
+        let command = [Self.path(ofProgram: program)] + arguments
         let variables = environment.reduce(into: Self.baseEnvironment(mark: mark)) {
             $0[$1.key] = $1.value
         }

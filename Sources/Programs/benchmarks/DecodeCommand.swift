@@ -99,24 +99,13 @@ struct DecodeCommand: ParsableCommand {
     }
 
     private static func runHermes(_ arguments: [String]) throws -> Outcome {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-            .deletingLastPathComponent().appendingPathComponent("hermes")
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0,
-            let root = try JSONSerialization.jsonObject(with: data) as? [String: Any],
-            let tokens = root["generated_tokens"] as? [Int],
+        let root = try HermesProcess.run(arguments)
+        guard let tokens = root["generated_tokens"] as? [Int],
             let host = root["host"] as? [String: Any],
             let rate = host["tokens_per_second_wall"] as? Double,
             let own = host["coordinator_private_dirty_bytes"] as? Double,
             let dimms = root["dimms"] as? [[String: Any]]
-        else { throw ValidationError("hermes \(arguments.joined(separator: " ")) failed") }
+        else { throw ValidationError("a run's JSON lacks figures of its speed or memory") }
         let workers = dimms.compactMap {
             ($0["host"] as? [String: Any])?["private_dirty_bytes"] as? Double
         }

@@ -8,6 +8,7 @@ import SystemPackage
 enum BenchmarkError: Error, CustomStringConvertible {
     case system(String, Errno)
     case wrongResult(String)
+    case noResult(String)
     case link(LinkError)
     case ring(RingError)
 
@@ -15,6 +16,7 @@ enum BenchmarkError: Error, CustomStringConvertible {
         switch self {
         case .system(let call, let cause): "\(call): \(cause)"
         case .wrongResult(let what): "wrong result, so no figure: \(what)"
+        case .noResult(let why): "no result: \(why)"
         case .link(let error): error.description
         case .ring(let error): error.description
         }

@@ -8,6 +8,7 @@ struct Benchmarks: ParsableCommand {
         subcommands: [
             RingCommand.self, FanOutCommand.self, RingPeerCommand.self,
             KernelsCommand.self, CapsCommand.self, DecodeCommand.self,
+            PredictorsCommand.self,
         ])
 }
 
