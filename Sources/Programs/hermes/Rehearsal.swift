@@ -11,7 +11,7 @@ import Transformer
 ///
 /// Tokens without waiting give a lower bound: what the work alone takes. Then tokens are paced,
 /// since deliveries and wake-ups cost time too: the dilation doubles until few enough deadlines
-/// are missed, and is narrowed down from there.
+/// are missed, is narrowed down from there, and has to hold once more.
 struct Rehearsal {
     let topology: Topology
     let pacing: WallPacing
@@ -24,12 +24,12 @@ struct Rehearsal {
     /// Tokens of a trial: some hundred deadlines of each role.
     private static let tokenCount = 12
     /// Much dilation makes tokens long: a trial of this many may end early.
-    private static let leastTokenCount = 4
+    private static let leastTokenCount = 6
     private static let trialLimit = Duration.seconds(2)
     /// Narrowed down until the answer is at most this factor above one that failed.
     private static let precision = 1.1
     /// More than this, and the answer is that the machine cannot do it.
-    private static let limit = Duration.seconds(30)
+    private static let limit = Duration.seconds(45)
 
     /// A trial is short, so it has to stay well below the limit.
     private var safeShare: Double { overrunLimit / 2 }
@@ -64,7 +64,20 @@ struct Rehearsal {
                 tooSmall = middle
             }
         }
-        return enough
+        return try confirmed(enough, &coordinator, until: deadline)
+    }
+
+    /// A trial can be lucky: the answer has to hold a second time, or a little more is tried.
+    private func confirmed(
+        _ found: Dilation, _ coordinator: inout Coordinator, until deadline: ContinuousClock.Instant
+    ) throws -> Dilation {
+        var dilation = found
+        while ContinuousClock.now < deadline, try !keepsUp(&coordinator, at: dilation) {
+            dilation = Dilation(
+                thousandths: min(
+                    dilation.thousandths / 4 * 5 + 1, Dilation.maximum.thousandths))
+        }
+        return dilation
     }
 
     /// Wall time over emulated time of tokens that wait for nothing: less cannot suffice.
