@@ -97,6 +97,7 @@ let package = Package(
         layer(.foundations, "Quantities"),
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
+        layer(.foundations, "ModelCatalogue", imports: ["WeightFormats"], products: ["Yams"]),
         layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
         layer(.foundations, "PackedSets"),
         layer(.foundations, "Messages", imports: ["PackedSets"]),
@@ -140,7 +141,8 @@ let package = Package(
             .policy, "Scheduling",
             imports: ["ActivationPredictor", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
-            .policy, "SyntheticActivity", imports: ["PackedSets", "Quantities", "SeededRandom"]),
+            .policy, "SyntheticActivity",
+            imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
             .policy, "Transformer",
             imports: [
@@ -167,8 +169,8 @@ let package = Package(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
-                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelFile", "NUMABinding",
-                "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
+                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
+                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
                 "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -179,8 +181,8 @@ let package = Package(
             .programs, "benchmarks",
             imports: [
                 "ActivationPredictor", "CLinuxShims", "Kernels", "MappedMemory", "Messages",
-                "PackedSets", "Pacing", "Quantities", "RingTransport", "SeededRandom",
-                "SyntheticActivity", "WeightFormats",
+                "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
+                "SeededRandom", "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
             embedding: ["Texts/evaluation.txt"]),
@@ -247,7 +249,8 @@ let package = Package(
             "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
             products: ["SystemPackage"]),
         suite(
-            "SyntheticActivityTests", imports: ["PackedSets", "Quantities", "SyntheticActivity"]),
+            "SyntheticActivityTests",
+            imports: ["ModelCatalogue", "PackedSets", "Quantities", "SyntheticActivity"]),
         suite(
             "SystemTests",
             imports: [

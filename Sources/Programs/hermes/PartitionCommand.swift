@@ -1,4 +1,5 @@
 import ArgumentParser
+import ModelCatalogue
 import OfflinePartition
 import Supervision
 import SyntheticActivity
