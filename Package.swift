@@ -170,7 +170,8 @@ let package = Package(
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
-                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
+                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
+                "Pacing", "PackedSets",
                 "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
