@@ -67,7 +67,8 @@ import WeightFormats
         ),
         (
             "family: opt", "family: otp",
-            "m.yaml:3: family: unknown model family 'otp' (known: opt, llama2, falcon)"
+            "m.yaml:3: family: unknown model family 'otp'; did you mean 'opt'? "
+                + "(known: opt, llama2, falcon)"
         ),
         (
             "gated: off", "gated: maybe", "m.yaml:8: gated: 'maybe' is neither on nor off"

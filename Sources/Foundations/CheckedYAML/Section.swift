@@ -128,7 +128,9 @@ package struct Section {
 
 extension Section {
     /// The single value of a key as text, at most 200 characters, without control characters.
-    package mutating func text(_ key: String, maximumLength: Int = 200) -> (text: String, at: TreeValue)? {
+    package mutating func text(_ key: String, maximumLength: Int = 200) -> (
+        text: String, at: TreeValue
+    )? {
         guard let found = required(key) else { return nil }
         guard let text = problems.text(of: found, maximumLength: maximumLength) else { return nil }
         return (text, found)
