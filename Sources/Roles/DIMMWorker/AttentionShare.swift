@@ -109,7 +109,8 @@ extension ShapeConfiguration {
         for block in blocks {
             let weights = Self.product(block.slotCount, batchSize, block.weightsPerNeuron)
             let bytes = Self.product(block.slotCount, block.neuronByteCount, layerCount)
-            guard block.slotCount * layerCount <= 1 << 26, weights <= 1 << 48, bytes <= 1 << 48 else {
+            guard block.slotCount * layerCount <= 1 << 26, weights <= 1 << 48, bytes <= 1 << 48
+            else {
                 throw .peerCorrupt(
                     "\(block.slotCount) neurons of \(block.neuronByteCount) bytes are absurd")
             }
