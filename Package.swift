@@ -97,8 +97,9 @@ let package = Package(
         layer(.foundations, "Quantities"),
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
-        layer(.foundations, "ModelCatalogue", imports: ["WeightFormats"], products: ["Yams"]),
-        layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "CheckedYAML", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "ModelCatalogue", imports: ["CheckedYAML", "WeightFormats"]),
+        layer(.foundations, "Topology", imports: ["CheckedYAML", "Quantities"]),
         layer(.foundations, "PackedSets"),
         layer(.foundations, "Messages", imports: ["PackedSets"]),
         layer(
@@ -160,9 +161,9 @@ let package = Package(
         layer(
             .roles, "Coordinator",
             imports: [
-                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
-                "Scheduling", "Telemetry", "Topology", "Transformer",
+                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages",
+                "ModelCatalogue", "ModelFile", "NeuronPlacement", "NeuronShards", "Pacing",
+                "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
         layer(
@@ -212,6 +213,8 @@ let package = Package(
             "MessageLinkTests",
             imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
+        suite(
+            "ModelCatalogueTests", imports: ["CheckedYAML", "ModelCatalogue", "WeightFormats"]),
         suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
@@ -264,7 +267,8 @@ let package = Package(
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),
-        suite("TopologyTests", imports: ["Quantities", "SeededRandom", "Topology"]),
+        suite(
+            "TopologyTests", imports: ["CheckedYAML", "Quantities", "SeededRandom", "Topology"]),
         suite(
             "TransformerTests",
             imports: [
