@@ -44,7 +44,7 @@ import Testing
             "position 20 of 20")
         try expectCorrupt(
             [SmallShape.rows(layer: 0, first: 19, count: 2, byteCount: 64)],
-            "positions 19..<21 of 20")
+            "rows 19..<21 of 20")
         try expectCorrupt([SmallShape.rows(layer: 0, first: 0, count: 2, byteCount: 63)], "2 rows")
         var few = Self.native
         few.queryHeadCount = 1
@@ -57,11 +57,14 @@ import Testing
 
     @Test func `A share of the positions has its own sizes`() throws {
         let shape = SmallShape.configuration(topology: nil, split: .sequence)
-        // Positions 1 and 3 of 0..<4, three heads, two sequences.
-        let right = SmallShape.rows(layer: 0, first: 0, count: 4, byteCount: 2 * 96)
+        // Ten of 20 positions, three heads, two sequences.
+        let right = SmallShape.rows(layer: 0, first: 8, count: 2, byteCount: 2 * 96)
         #expect(try ShapeConversation(shape, [right]).end == nil)
         try expectCorrupt(
-            shape, [SmallShape.rows(layer: 0, first: 1, count: 4, byteCount: 96)], "2 rows")
+            shape, [SmallShape.rows(layer: 0, first: 1, count: 2, byteCount: 96)], "2 rows")
+        try expectCorrupt(
+            shape, [SmallShape.rows(layer: 0, first: 8, count: 3, byteCount: 3 * 96)],
+            "rows 8..<11 of 10")
         // Position 8 is not held, so its key and value do not come.
         try expectCorrupt(
             shape, [SmallShape.attend(layer: 0, position: 8, heads: 3, byteCount: 192)], "3 heads")

@@ -15,8 +15,9 @@
 /// * ``MessageKind/attend``, `count` = heads: batch x heads x (group + 2) x head size; without the
 ///   2 (key and value) where another DIMM holds the position. Reply: batch x heads x group x head
 ///   size, or head size + 2 where positions are split, for the maximum and the sum to merge by.
-/// * ``MessageKind/storeKeysAndValues``, `count` positions from `position`: batch x heads x 2 x
-///   head size for each that the DIMM holds: all, or those with position % DIMMs = its index.
+/// * ``MessageKind/storeKeysAndValues``, `count` of the positions that the DIMM holds, from its
+///   number `position` on: count x batch x heads x 2 x head size. Where positions are split a
+///   DIMM holds those with position % DIMMs = its index, else all.
 /// * Requests that move neurons have the block in `position`, as has ``MessageKind/neuronTransfer``;
 ///   the neuron numbers of ``MessageKind/takeNeurons`` are not read.
 ///
