@@ -165,6 +165,8 @@ let package = Package(
                 "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
+        layer(.roles, "Reporting"),
+
         layer(
             .programs, "hermes",
             imports: [
@@ -176,7 +178,7 @@ let package = Package(
                 "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
-            embedding: ["Texts/calibration.txt"]),
+            embedding: ["Texts/calibration.txt", "Texts/contradictions.txt", "Texts/paper.csv"]),
         layer(
             .programs, "benchmarks",
             imports: [
@@ -231,6 +233,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite("ReportingTests", imports: ["Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
