@@ -173,7 +173,7 @@ let package = Package(
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
                 "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
-                "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
+                "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
             ],

@@ -44,7 +44,8 @@ struct StatisticsTests {
     }
 
     @Test(arguments: [
-        (ReproducedPoint.Published.exactly(100), 115.0, Verdict.agrees), (.exactly(100), 87, .agrees),
+        (ReproducedPoint.Published.exactly(100), 115.0, Verdict.agrees),
+        (.exactly(100), 87, .agrees),
         (.exactly(100), 116, .near), (.exactly(100), 150, .near), (.exactly(100), 67, .near),
         (.exactly(100), 151, .differs), (.exactly(100), 0, .differs), (.below(5), 4.9, .holds),
         (.below(5), 5, .fails), (.above(80), 81, .holds), (.above(80), 80, .fails),

@@ -17,7 +17,8 @@ struct Hermes: ParsableCommand {
         version: Provenance.versionLine,
         subcommands: [
             RunCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
-            PartitionCommand.self, TopologyCommand.self, WorkerCommand.self,
+            PartitionCommand.self, ReproduceCommand.self, SweepCommand.self,
+            TopologyCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

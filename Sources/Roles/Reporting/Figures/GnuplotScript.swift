@@ -48,7 +48,8 @@ package struct GnuplotScript: Sendable {
             "set border 3 linewidth 0.8", "set tics nomirror out scale 0.6",
             "set grid ytics linetype 1 linewidth 0.5 linecolor rgb '#B0B0B0'",
             "set key outside right top vertical left reverse noenhanced",
-            "set style fill solid 0.9 noborder", "set boxwidth 0.92", "set offsets graph 0, 0, 0, 0",
+            "set style fill solid 0.9 noborder", "set boxwidth 0.92",
+            "set offsets graph 0, 0, 0, 0",
         ]
         if chart.xBase > 0 { lines.append("set logscale x \(chart.xBase)") }
         if chart.yBase > 0 {
@@ -70,7 +71,7 @@ package struct GnuplotScript: Sendable {
 
     private var barRange: ClosedRange<Double> {
         let places = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
-        return (places.min() ?? 0) - 1 ... (places.max() ?? 0) + 1
+        return (places.min() ?? 0) - 1...(places.max() ?? 0) + 1
     }
 
     /// On a logarithmic axis bars stand on a power of ten below the least value.

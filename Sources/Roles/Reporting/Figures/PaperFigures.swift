@@ -39,7 +39,8 @@ package struct PaperFigures {
         let all =
             [
                 agreement, throughput("9", of: ["9"], title: "Figure 9: OPT models, batch 1"),
-                throughput("10", of: ["10", "10*"], title: "Figure 10: LLaMA2 and Falcon, batch 1"),
+                throughput(
+                    "10", of: ["10", "10*"], title: "Figure 10: LLaMA2 and Falcon, batch 1"),
             ] + batches
             + [shares, ablations, dimmCounts, gpus, multipliers, tensorRT, ratios]
         return all.filter { $0.series.contains { !$0.points.isEmpty } }

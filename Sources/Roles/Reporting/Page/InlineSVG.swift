@@ -22,7 +22,8 @@ package enum InlineSVG {
             }
         }
         return text.replacing(
-            "<svg", with: "<svg role=\"img\" aria-label=\"\(HTML.escaped(label))\"", maxReplacements: 1
+            "<svg", with: "<svg role=\"img\" aria-label=\"\(HTML.escaped(label))\"",
+            maxReplacements: 1
         ).replacing(" xmlns=\"http://www.w3.org/2000/svg\"", with: "")
             .replacing(" xmlns:xlink=\"http://www.w3.org/1999/xlink\"", with: "")
     }

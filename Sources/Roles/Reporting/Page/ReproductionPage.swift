@@ -56,8 +56,10 @@ package struct ReproductionPage {
             verdicts.reduce(0) { $0 + (summary.verdictCounts[$1] ?? 0) }
         }
         var cards = [
-            (summary.rankCorrelation.map { Digits.significant($0, 4) } ?? "-",
-                "Spearman over \(summary.scoredCount) throughputs"),
+            (
+                summary.rankCorrelation.map { Digits.significant($0, 4) } ?? "-",
+                "Spearman over \(summary.scoredCount) throughputs"
+            ),
             ("\(count([.agrees, .holds]))", "points agree (within 15 %) or hold"),
             ("\(count([.near]))", "points are near (within 1.5x)"),
             ("\(count([.differs, .fails]))", "points differ"),

@@ -64,8 +64,10 @@ package struct ReproductionPlan: Sendable {
             : PlannedCurve.all(rules).filter {
                 isAskedFor($0.figure) && isRun($0.steps.map(\.emulation))
             }
-        omissions = (isQuick ? QuickChoice.omissions : [])
-            + (figures.isEmpty ? [] : ["all figures but \(figures.sorted().joined(separator: ", "))"])
+        omissions =
+            (isQuick ? QuickChoice.omissions : [])
+            + (figures.isEmpty
+                ? [] : ["all figures but \(figures.sorted().joined(separator: ", "))"])
             + (systems.map {
                 ["points that need other systems than \($0.sorted().joined(separator: ", "))"]
             } ?? [])
