@@ -97,8 +97,9 @@ let package = Package(
         layer(.foundations, "Quantities"),
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
-        layer(.foundations, "ModelCatalogue", imports: ["WeightFormats"], products: ["Yams"]),
-        layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "CheckedYAML", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "ModelCatalogue", imports: ["CheckedYAML", "WeightFormats"]),
+        layer(.foundations, "Topology", imports: ["CheckedYAML", "Quantities"]),
         layer(.foundations, "PackedSets"),
         layer(.foundations, "Messages", imports: ["PackedSets"]),
         layer(
@@ -214,6 +215,8 @@ let package = Package(
             imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
+            "ModelCatalogueTests", imports: ["CheckedYAML", "ModelCatalogue", "WeightFormats"]),
+        suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
             products: ["SystemPackage"]),
@@ -266,7 +269,8 @@ let package = Package(
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),
-        suite("TopologyTests", imports: ["Quantities", "SeededRandom", "Topology"]),
+        suite(
+            "TopologyTests", imports: ["CheckedYAML", "Quantities", "SeededRandom", "Topology"]),
         suite(
             "TransformerTests",
             imports: [
