@@ -173,7 +173,8 @@ let package = Package(
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
-                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
+                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
+                "Pacing", "PackedSets",
                 "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",

@@ -160,8 +160,8 @@ package struct DIMMWorker: ~Copyable {
             return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
-            .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
+        case .configure, .configureShape, .setActivityRule, .ready, .partialSum, .attentionContext,
+            .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }
