@@ -161,9 +161,9 @@ let package = Package(
         layer(
             .roles, "Coordinator",
             imports: [
-                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
-                "Scheduling", "Telemetry", "Topology", "Transformer",
+                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages",
+                "ModelCatalogue", "ModelFile", "NeuronPlacement", "NeuronShards", "Pacing",
+                "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
         layer(.roles, "Reporting"),

@@ -124,9 +124,8 @@ extension EmulatedMachine {
     fileprivate func duration(ofProjection layer: Int, of model: DecoderModel) -> EmulatedDuration {
         let weights = model.weights.layers[layer]
         let tensors = [weights.attentionOutput, weights.biases?.attentionOutput].compactMap { $0 }
-        let timing = gpu.kernel(
-            byteCount: ByteCount(UInt64(tensors.reduce(0) { $0 + $1.byteCount })),
-            operationCount: 2 * UInt64(tensors.reduce(0) { $0 + $1.elementCount }))
-        return gpu.synchronisedDuration(of: timing)
+        return kernelDuration(
+            byteCount: tensors.reduce(0) { $0 + $1.byteCount },
+            macCount: tensors.reduce(0) { $0 + $1.elementCount })
     }
 }

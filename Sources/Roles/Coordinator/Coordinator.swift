@@ -161,8 +161,7 @@ package struct Coordinator: ~Copyable {
     ) throws(CoordinatorError) {
         let shape = model.shape
         engine.clock.beginWork()
-        let dimmCount = exchange.count
-        try engine.time?.runPrefill(model: model, tokenCount: tokenCount, dimmCount: dimmCount)
+        try engine.time?.runPrefill(PrefillWork(model: model, tokenCount: tokenCount))
         if let time = engine.time {
             try engine.pacing { () throws(PacingError) in
                 try engine.finishWork(at: time.now, lasting: time.prefillDuration)

@@ -115,18 +115,46 @@ struct Migration: Sendable {
     /// - Parameter observed: the neurons that were computed; `nil` when all were.
     mutating func finish(layer: Int, observed: PackedSet? = nil) {
         guard !isHeld else { return }
-        let block = NeuronPlaces.block
-        rebalancer.observe(layer: layer, block: block, activeCold: active)
-        record.imbalance.add(loads: places.homes.loads(of: active, layer: layer, block: block))
-        record.imbalanceUnmoved.add(
-            loads: homesAtStart.loads(of: active, layer: layer, block: block))
-        active.formUnion(hotActive)
-        states[layer].update(
-            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
-            gain: policy.constants.gain, decay: policy.constants.decay)
+        var all = active
+        all.formUnion(hotActive)
+        observe(layer: layer, cold: [active], active: all, observed: observed)
         active.removeAll()
         hotActive.removeAll()
     }
+
+    /// A layer at one token.
+    ///
+    /// - Parameters:
+    ///   - cold: the neurons that DIMMs computed, for each sequence of the batch.
+    ///   - active: the neurons known to have been active in any.
+    ///   - observed: the neurons of which it is known; `nil` for all.
+    mutating func observe(
+        layer: Int, cold: [PackedSet], active: PackedSet, observed: PackedSet? = nil
+    ) {
+        guard !isHeld else { return }
+        let block = NeuronPlaces.block
+        var loads = Array(repeating: 0, count: places.homes.dimmCount)
+        var unmoved = loads
+        for set in cold {
+            rebalancer.observe(layer: layer, block: block, activeCold: set)
+            for (dimm, load) in places.homes.loads(of: set, layer: layer, block: block).enumerated()
+            {
+                loads[dimm] += load
+            }
+            for (dimm, load) in homesAtStart.loads(of: set, layer: layer, block: block).enumerated()
+            {
+                unmoved[dimm] += load
+            }
+        }
+        record.imbalance.add(loads: loads)
+        record.imbalanceUnmoved.add(loads: unmoved)
+        states[layer].update(
+            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
+            gain: policy.constants.gain, decay: policy.constants.decay)
+    }
+
+    /// How active the layer's neurons were of late.
+    func states(layer: Int) -> NeuronStateTable { states[layer] }
 
     // MARK: Between DIMMs
 
@@ -185,13 +213,16 @@ struct Migration: Sendable {
     /// Copies that the layer's states ask for, as messages of one DIMM each.
     ///
     /// - Parameters:
+    ///   - wanted: in place of the states, what speaks for each neuron.
     ///   - byteLimit: what reaches the GPU in time.
     ///   - neuronLimit: of one message.
-    mutating func hotCopies(layer: Int, byteLimit: Int, neuronLimit: Int) -> [HotCopies] {
+    mutating func hotCopies(
+        layer: Int, wanted: NeuronStateTable? = nil, byteLimit: Int, neuronLimit: Int
+    ) -> [HotCopies] {
         guard !isHeld, neuronLimit > 0 else { return [] }
         let swaps =
             adjustment?.plan(
-                layer: layer, block: NeuronPlaces.block, states: states[layer],
+                layer: layer, block: NeuronPlaces.block, states: wanted ?? states[layer],
                 byteLimit: byteLimit) ?? []
         var messages: [HotCopies] = []
         for swap in swaps {

@@ -1,3 +1,4 @@
+import ActivationPredictor
 import Messages
 import NeuronShards
 import Pacing
@@ -27,8 +28,11 @@ struct MovementSizes {
 /// computes the neuron, and when the receiver has nothing, it stays so.
 extension StepEngine {
     /// Sends what was planned for a layer on its way; the step of its projection has begun.
+    ///
+    /// - Parameter wanted: what speaks for a copy on the GPU, in place of the neurons' states.
     mutating func moveNeurons(
-        of migration: inout Migration, layer: Int, _ sizes: MovementSizes
+        of migration: inout Migration, layer: Int, _ sizes: MovementSizes,
+        wanted: NeuronStateTable? = nil
     ) throws(CoordinatorError) {
         let limit = max(0, sizes.peerMessageByteCount - MessageHeader.byteCount)
         let rounds = migration.handOvers(
@@ -36,7 +40,7 @@ extension StepEngine {
         for round in rounds {
             try handOver(round, of: &migration, layer: layer, sizes)
         }
-        try copyToGPU(of: &migration, layer: layer, sizes)
+        try copyToGPU(of: &migration, layer: layer, sizes, wanted: wanted)
     }
 
     private mutating func handOver(
@@ -121,12 +125,13 @@ extension StepEngine {
 
     /// Copies travel to the GPU, as many as come while it computes the projection.
     private mutating func copyToGPU(
-        of migration: inout Migration, layer: Int, _ sizes: MovementSizes
+        of migration: inout Migration, layer: Int, _ sizes: MovementSizes,
+        wanted: NeuronStateTable?
     ) throws(CoordinatorError) {
         let limit =
             exchange.indices.map { exchange.maximumPayloadByteCount(of: $0) }.min() ?? 0
         let copies = migration.hotCopies(
-            layer: layer, byteLimit: sizes.shadowByteCount,
+            layer: layer, wanted: wanted, byteLimit: sizes.shadowByteCount,
             neuronLimit: max(0, limit - WorkReport.byteCount) / max(1, sizes.copyByteCount))
         for message in copies {
             let slots = message.swaps.map {
