@@ -9,11 +9,14 @@ struct SweepReport {
     let outcome: EmulationSeries.Outcome
     let seed: UInt64
 
-    private static let measures: [(name: String, value: (EmulationFigures) -> Double?)] = [
-        ("tokens_per_second", { $0.tokensPerSecond }), ("prefill_seconds", { $0.prefillSeconds }),
-        ("decode_seconds", { $0.decodeSeconds }), ("resident_share", { $0.residentShare }),
-        ("imbalance_mean", { $0.imbalanceMean }), ("predictor_accuracy", { $0.predictorAccuracy }),
-    ]
+    private static let measures: [(name: String, value: @Sendable (EmulationFigures) -> Double?)] =
+        [
+            ("tokens_per_second", { $0.tokensPerSecond }),
+            ("prefill_seconds", { $0.prefillSeconds }),
+            ("decode_seconds", { $0.decodeSeconds }), ("resident_share", { $0.residentShare }),
+            ("imbalance_mean", { $0.imbalanceMean }),
+            ("predictor_accuracy", { $0.predictorAccuracy }),
+        ]
 
     /// Writes sweep.csv, sweep.json and, if asked to, figures/.
     ///
