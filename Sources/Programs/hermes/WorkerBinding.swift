@@ -34,11 +34,20 @@ final class WorkerBinding: FactProbe {
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts {
-        let placement = pages(of: weights, and: keysAndValues)
+        var facts = facts(placement: pages(of: weights, and: keysAndValues))
+        facts.weightByteCount = UInt64(weights.byteCount)
+        facts.keyValueByteCount = UInt64(keysAndValues.byteCount)
+        return facts
+    }
+
+    func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts {
+        facts(placement: try? NUMABinding.pagePlacement(of: memory.bytes))
+    }
+
+    private func facts(placement: PagePlacement?) -> WorkerFacts {
         let memory = try? ProcessMemory.read(processIdentifier: getpid())
         return WorkerFacts(
-            weightByteCount: UInt64(weights.byteCount),
-            keyValueByteCount: UInt64(keysAndValues.byteCount),
+            weightByteCount: 0, keyValueByteCount: 0,
             node: (try? NUMABinding.currentNode()).map { UInt64($0) } ?? WorkerFacts.unknown,
             pagesOnNode: placement.map { UInt64(presentCount($0)) } ?? WorkerFacts.unknown,
             pagesElsewhere: placement.map { UInt64($0.pageCount(elsewhereThan: nodes)) }
