@@ -20,8 +20,9 @@ struct EmulationBackend {
         guard let system = EmulatedSystem(rawValue: planned.system) else {
             throw Failure(.internalFault, "there is no system '\(planned.system)'")
         }
+        let changes = try PolicyChanges(planned.settings)
         let (topology, path) = try TopologyFile.load(
-            planned.topology, assignments: planned.settings)
+            planned.topology, assignments: changes.ofTopology)
         var request = EmulationRequest(
             model: try ModelCatalogueFile.load(planned.model).model, topology: topology,
             topologyPath: path)
@@ -30,6 +31,7 @@ struct EmulationBackend {
         request.promptTokenCount = planned.promptTokenCount
         request.tokenCount = planned.tokenCount
         request.seed = planned.seed
+        request.policy = changes.policy
         return request
     }
 

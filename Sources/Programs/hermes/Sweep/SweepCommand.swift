@@ -10,8 +10,9 @@ struct SweepCommand: ParsableCommand {
         commandName: "sweep",
         abstract: "Emulates a grid of parameters, with figures and a Pareto front.",
         discussion: """
-            Each --sweep is an axis: a path of the topology, as --set takes it, or one of
-            system, model, batch, prompt-tokens, tokens, topology. Several axes form a grid.
+            Each --sweep is an axis: a path of the topology, as --set takes it, a policy, or
+            one of system, model, batch, prompt-tokens, tokens, topology. Several axes form
+            a grid. Policies: \(PolicyChanges.names.joined(separator: ", ")).
             Where gpu.memory is swept, gpu.usable_memory follows: what the topology reserves
             stays reserved.
 
@@ -23,6 +24,7 @@ struct SweepCommand: ParsableCommand {
               hermes sweep --model opt-66b --sweep topology=rtx4090-8dimm,16-dimm \\
                 --sweep batch=1,4,16 --cost dimms
               hermes sweep --model llama2-13b --sweep prompt-tokens=128,1024,8192
+              hermes sweep --model opt-13b --sweep policy.rebalance=none,window,lpt
             """)
 
     /// What a point costs, from its topology or its result.
@@ -177,7 +179,7 @@ struct SweepCommand: ParsableCommand {
     /// The cost of a point, from its topology.
     private func price(_ planned: PlannedEmulation) throws -> Double? {
         let (topology, _) = try TopologyFile.load(
-            planned.topology, assignments: planned.settings)
+            planned.topology, assignments: PolicyChanges(planned.settings).ofTopology)
         return switch cost {
         case .gpuMemory: Double(topology.gpu.memoryCapacity.bytes) / 1e9
         case .dimms: Double(topology.dimms.count)
