@@ -148,6 +148,26 @@ struct PartitionSolving {
         }
     }
 
+    /// The placement alone, without a bound for the methods that have none.
+    func place() throws -> Partition {
+        do {
+            let outcome: PartitionOutcome
+            switch method {
+            case .ilp: outcome = try ILPPartitioner().solve(problem).outcome
+            case .frequency: outcome = try FrequencyPartitioner(homes: .balanced).partition(problem)
+            case .random: outcome = try RandomPartitioner(seed: seed).partition(problem)
+            }
+            try Interruption.check()
+            switch outcome {
+            case .infeasible(let reason):
+                throw Failure(.badInput, "no placement exists: \(reason)")
+            case .optimal(let partition), .best(let partition, _): return partition
+            }
+        } catch let error as PartitionError {
+            throw Failure(.internalFault, error.description)
+        }
+    }
+
     private func solving() throws -> Result {
         let clock = ContinuousClock()
         let start = clock.now

@@ -202,6 +202,8 @@ final class WorkerFleet {
             return Failure(.internalFault, "emulated time: \(text)")
         case .gpu(let text):
             return Failure(.machineLacks, "GPU role: \(text)")
+        case .activity(let text):
+            return Failure(.badInput, "activity: \(text)")
         }
     }
 

@@ -102,6 +102,6 @@ struct ProcessRecord {
     /// The workers' last facts, and who they were, in the units' order.
     let facts: [WorkerFacts]
     let processIdentifiers: [Int32]
-    let paced: PacedRecord?
+    var paced: PacedRecord?
     let coordinatorPrivateDirty: Int?
 }

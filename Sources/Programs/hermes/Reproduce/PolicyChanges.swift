@@ -11,7 +11,8 @@ struct PolicyChanges {
     static let names = [
         "policy.predictor", "policy.predictor.lambda", "policy.predictor.threshold",
         "policy.predictor.hot-threshold", "policy.predictor.gain", "policy.predictor.decay",
-        "policy.feedback", "policy.partition", "policy.hot-criterion", "policy.rebalance",
+        "policy.first-layer", "policy.feedback", "policy.partition", "policy.adjustment",
+        "policy.rebalance",
     ]
 
     /// - Throws: exit 64 for a value that the policy does not know.
@@ -41,7 +42,8 @@ struct PolicyChanges {
         case "policy.partition":
             let method: PartitionCommand.Method = try choice()
             policy.partition = method
-        case "policy.hot-criterion":
+        case "policy.first-layer": policy.firstLayer = try choice()
+        case "policy.adjustment":
             let criterion: HotCriterion = try choice()
             policy.hotCriterion = criterion
         case "policy.rebalance":
