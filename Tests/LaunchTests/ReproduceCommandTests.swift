@@ -104,7 +104,7 @@ extension LaunchTests {
 
         @Test(arguments: [
             (["8"], "no figure '8'"), (["--systems", "vllm"], "no system 'vllm'"),
-            (["--tokens", "0"], "--tokens must be 1 to 32768"),
+            (["--tokens", "0"], "--tokens must be 2 to 128"),
         ])
         func `What is not there is refused`(arguments: [String], word: String) throws {
             try expectRefusal(["reproduce"] + arguments, code: 64, saying: [word])

@@ -121,5 +121,11 @@ struct PlanTests {
         #expect(long.parts == ["prefill": 3, "mlp": 16])
         #expect(long.tokensPerSecond == 2 * 128 / 35.0)
         #expect(short.extrapolated(toTokens: 16) == short)
+        var withoutFirst = short
+        withoutFirst.decodedTokenCount = 15
+        // 127 steps of 4/15 s.
+        let longer = withoutFirst.extrapolated(toTokens: 128)
+        #expect(abs(longer.decodeSeconds - 127 * 4 / 15.0) < 1e-12)
+        #expect(longer.decodedTokenCount == 127)
     }
 }

@@ -49,6 +49,7 @@ extension EmulationFigures {
         let parts = timed.breakdown
         self.init(
             batchSize: request.batchSize, tokenCount: request.tokenCount,
+            decodedTokenCount: request.tokenCount - (request.system.runsAsProcesses ? 1 : 0),
             prefillSeconds: timed.prefillSeconds, decodeSeconds: timed.decodeSeconds,
             parts: [
                 "prefill": parts.prefill, "qkv": parts.qkv, "attention": parts.attention,

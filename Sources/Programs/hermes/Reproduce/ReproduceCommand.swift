@@ -63,9 +63,12 @@ struct ReproduceCommand: ParsableCommand {
         for figure in figures where !known.contains(figure) {
             throw ValidationError("there is no figure '\(figure)': give 9 to 17, or text")
         }
-        for (name, value) in [("--tokens", tokens ?? 1), ("--prompt-tokens", promptTokens)]
-        where !(1...32_768).contains(value) {
-            throw ValidationError("\(name) must be 1 to 32768")
+        guard (1...1024).contains(promptTokens) else {
+            throw ValidationError("--prompt-tokens must be 1 to 1024")
+        }
+        // The first token is the prefill's: one alone would leave nothing to take a mean of.
+        guard (2...Self.standardTokenCount).contains(tokens ?? 2) else {
+            throw ValidationError("--tokens must be 2 to \(Self.standardTokenCount)")
         }
         for name in systemNames ?? [] where EmulatedSystem(rawValue: name) == nil {
             throw ValidationError("there is no system '\(name)'")

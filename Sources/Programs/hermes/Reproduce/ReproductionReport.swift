@@ -35,13 +35,13 @@ struct ReproductionReport {
 
     /// Writes points.csv, reproduction.json, index.html and, if asked to, figures/.
     func write(to folder: String, withFigures: Bool) throws {
+        try WholeFile.write(Array(csv.utf8), to: folder + "/points.csv")
+        try WholeFile.write(Array(json().rendered().utf8), to: folder + "/reproduction.json")
         let charts = PaperFigures(points: points, curves: curves).charts
         let drawings = withFigures ? try FigureFiles.draw(charts, in: folder + "/figures") : [:]
         let page = ReproductionPage(
             points: points, charts: charts, drawings: drawings, provenance: facts,
             omissions: plan.omissions, contradictions: Self.contradictions)
-        try WholeFile.write(Array(csv.utf8), to: folder + "/points.csv")
-        try WholeFile.write(Array(json().rendered().utf8), to: folder + "/reproduction.json")
         try WholeFile.write(Array(page.text.utf8), to: folder + "/index.html")
     }
 

@@ -15,7 +15,7 @@ package struct GnuplotScript: Sendable {
             \(dataBlocks)
             \(settings)
             set terminal svg size 960,430 dynamic font 'sans-serif,13' \\
-                name \(quoted(chart.name)) rounded noenhanced
+                name \(quoted(identifier)) rounded noenhanced
             set output '\(chart.name).svg'
             \(drawing)
             set terminal pngcairo size 1440,645 font 'sans-serif,15' noenhanced background 'white'
@@ -24,6 +24,11 @@ package struct GnuplotScript: Sendable {
             unset output
 
             """
+    }
+
+    /// Letters, digits and underscores: what element names of the SVG may hold.
+    private var identifier: String {
+        String(chart.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
     }
 
     /// Series without points would be an error of gnuplot's.
@@ -47,7 +52,7 @@ package struct GnuplotScript: Sendable {
             "set ylabel \(quoted(chart.yLabel)) noenhanced",
             "set border 3 linewidth 0.8", "set tics nomirror out scale 0.6",
             "set grid ytics linetype 1 linewidth 0.5 linecolor rgb '#B0B0B0'",
-            "set key outside right top vertical left reverse noenhanced",
+            "set key outside right top vertical Left reverse noenhanced",
             "set style fill solid 0.9 noborder", "set boxwidth 0.92",
             "set offsets graph 0, 0, 0, 0",
         ]
@@ -59,7 +64,9 @@ package struct GnuplotScript: Sendable {
         }
         if !chart.ticks.isEmpty {
             let marks = chart.ticks.map { "\(quoted($0.text)) \($0.position)" }
-            lines.append("set xtics (\(marks.joined(separator: ", "))) noenhanced")
+            lines.append(
+                "set xtics \(hasLongLabels ? "rotate by 30 right " : "")"
+                    + "(\(marks.joined(separator: ", "))) noenhanced")
         }
         if hasBars {
             lines.append("set xtics scale 0")
@@ -68,6 +75,15 @@ package struct GnuplotScript: Sendable {
         }
         return lines.joined(separator: "\n")
     }
+
+    /// Whether labels side by side would run into each other.
+    private var hasLongLabels: Bool {
+        let longest = chart.ticks.map(\.text.count).max() ?? 0
+        return (longest + 2) * chart.ticks.count > Self.labelCharacters
+    }
+
+    /// What fits below a plot of this size and font.
+    private static let labelCharacters = 80
 
     private var barRange: ClosedRange<Double> {
         let places = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }

@@ -187,7 +187,7 @@ package struct PaperFigures {
         let own = points.filter { $0.figure == "text" && $0.metric == "ratio" }
         let rows = own.map { point in
             (
-                name: point.system.replacing("/", with: "/\n"), published: point.published.value,
+                name: "\(point.system), \(point.model)", published: point.published.value,
                 ours: point.ours
             )
         }

@@ -7,7 +7,7 @@ enum PageStyle {
           :root { --ink: #e6edf3; --soft: #9da7b3; --paper: #0d1117; --card: #161b22;
             --line: #30363d; --good: #3fb950; --fair: #d29922; --bad: #f85149; } }
         * { box-sizing: border-box; }
-        body { margin: 0 auto; padding: 1.5rem; max-width: 68rem; color: var(--ink);
+        body { margin: 0 auto; padding: 1.5rem; max-width: 76rem; color: var(--ink);
           background: var(--paper); font: 16px/1.5 system-ui, sans-serif; }
         h1 { font-size: 1.7rem; margin: 0 0 .3rem; }
         h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .8rem;
@@ -21,13 +21,13 @@ enum PageStyle {
         figure { margin: 1rem 0; }
         figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
         .scroll { overflow-x: auto; }
-        table { border-collapse: collapse; width: 100%; font-size: .875rem;
+        table { border-collapse: collapse; min-width: 50%; font-size: .875rem;
           font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
         th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
           vertical-align: top; }
         th { color: var(--soft); font-weight: 600; white-space: nowrap; }
         td.n, th.n { text-align: right; white-space: nowrap; }
-        td:last-child { min-width: 14rem; }
+        td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 14rem; }
         .v { white-space: nowrap; font-weight: 600; }
         .agrees, .holds { color: var(--good); } .near { color: var(--fair); }
         .differs, .fails { color: var(--bad); } .input, .noresult { color: var(--soft); }

@@ -39,6 +39,8 @@ package struct PlannedEmulation: Hashable, Codable, Sendable {
 package struct EmulationFigures: Equatable, Codable, Sendable {
     package var batchSize: Int
     package var tokenCount: Int
+    /// Those of them that the decoding made: the others came from the prefill.
+    package var decodedTokenCount: Int
     package var prefillSeconds: Double
     package var decodeSeconds: Double
     /// Seconds by part: qkv, attention, projection, mlp, communication, predictor, other, and the
@@ -58,13 +60,15 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
     package var joules: [String: Double]?
 
     package init(
-        batchSize: Int, tokenCount: Int, prefillSeconds: Double, decodeSeconds: Double,
-        parts: [String: Double] = [:], residentShare: Double = 0, imbalanceMean: Double? = nil,
+        batchSize: Int, tokenCount: Int, decodedTokenCount: Int? = nil, prefillSeconds: Double,
+        decodeSeconds: Double, parts: [String: Double] = [:], residentShare: Double = 0,
+        imbalanceMean: Double? = nil,
         imbalanceMax: Double? = nil, predictorAccuracy: Double? = nil, hotSwapCount: Int = 0,
         remapCount: Int = 0, remapLinkSeconds: Double? = nil, joules: [String: Double]? = nil
     ) {
         self.batchSize = batchSize
         self.tokenCount = tokenCount
+        self.decodedTokenCount = decodedTokenCount ?? tokenCount
         self.prefillSeconds = prefillSeconds
         self.decodeSeconds = decodeSeconds
         self.parts = parts
@@ -87,10 +91,12 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
     ///
     /// Attention over a longer context is left out: it is what a short run cannot know.
     package func extrapolated(toTokens count: Int) -> EmulationFigures {
-        guard count != tokenCount else { return self }
-        let factor = Double(count) / Double(tokenCount)
+        guard count != tokenCount, decodedTokenCount > 0 else { return self }
+        let decodedCount = decodedTokenCount + count - tokenCount
+        let factor = Double(decodedCount) / Double(decodedTokenCount)
         var figures = self
         figures.tokenCount = count
+        figures.decodedTokenCount = decodedCount
         figures.decodeSeconds *= factor
         figures.parts = parts.reduce(into: [:]) {
             $0[$1.key] = $1.key == "prefill" ? $1.value : $1.value * factor

@@ -79,10 +79,13 @@ package struct PointRules: Sendable {
     }
 
     package func origin(of row: PublishedTable.Row) -> ReproducedPoint.Origin {
-        switch row.metric {
-        case "hot_neurons_with_varied_activity": .input
-        case "time": .measured
-        case "size": .modelled
+        switch (row.system, row.metric) {
+        // The synthetic activity was set to it.
+        case (_, "hot_neurons_with_varied_activity"): .input
+        // Its schedule divides a token's time by these shares.
+        case ("DejaVu", "share_communication"), ("DejaVu", "predictor_share_of_compute"): .input
+        case (_, "time"): .measured
+        case (_, "size"): .modelled
         default: .emulated
         }
     }
