@@ -166,6 +166,8 @@ let package = Package(
                 "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
+        layer(.roles, "Reporting"),
+
         layer(
             .programs, "hermes",
             imports: [
@@ -173,12 +175,12 @@ let package = Package(
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
                 "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
                 "Pacing", "PackedSets",
-                "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
+                "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
-            embedding: ["Texts/calibration.txt"]),
+            embedding: ["Texts/calibration.txt", "Texts/contradictions.txt", "Texts/paper.csv"]),
         layer(
             .programs, "benchmarks",
             imports: [
@@ -235,6 +237,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite("ReportingTests", imports: ["Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],

@@ -17,8 +17,9 @@ struct Hermes: ParsableCommand {
             """,
         version: Provenance.versionLine,
         subcommands: [
-            RunCommand.self, EmulateCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
-            PartitionCommand.self, TopologyCommand.self, WorkerCommand.self,
+            RunCommand.self, EmulateCommand.self, ReproduceCommand.self, SweepCommand.self,
+            CalibrateCommand.self, RecordCommand.self, PolicyCommand.self, PartitionCommand.self,
+            TopologyCommand.self, WorkerCommand.self,
         ])
 
     static func main() {
