@@ -166,12 +166,12 @@ let package = Package(
                 "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
-        layer(.roles, "Reporting"),
+        layer(.roles, "Reporting", imports: ["CheckedYAML"]),
 
         layer(
             .programs, "hermes",
             imports: [
-                "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
+                "ActivationPredictor", "ActivityTrace", "CheckedYAML", "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
                 "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
                 "Pacing", "PackedSets",
@@ -237,7 +237,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
-        suite("ReportingTests", imports: ["Reporting"]),
+        suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],

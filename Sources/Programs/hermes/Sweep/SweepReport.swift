@@ -6,6 +6,8 @@ struct SweepReport {
     let grid: SweepGrid
     let records: [SweepRecord]
     let cost: SweepCommand.Cost
+    /// `nil` where nobody asked for joules.
+    let energies: EnergyModel?
     let outcome: EmulationSeries.Outcome
     let seed: UInt64
 
@@ -31,6 +33,10 @@ struct SweepReport {
 
     private var isOnFront: [Bool] { ParetoFront.members(records) }
 
+    private func joules(_ record: SweepRecord) -> Double? {
+        record.figures.flatMap { energies?.joulesPerToken(of: $0) }
+    }
+
     private static func reason(_ record: SweepRecord) -> String {
         if case .unsupported(let reason) = record.answer { return reason }
         return ""
@@ -38,7 +44,7 @@ struct SweepReport {
 
     private var csv: String {
         CSVText.line(
-            grid.axes.map(\.name) + Self.measures.map(\.name)
+            grid.axes.map(\.name) + Self.measures.map(\.name) + ["joules_per_token"]
                 + ["cost_\(cost.rawValue)", "pareto", "unsupported"])
             + zip(records, isOnFront).map { record, isOnFront in
                 CSVText.line(
@@ -47,7 +53,7 @@ struct SweepReport {
                             record.figures.flatMap(measure.value).map {
                                 Digits.significant($0, 8)
                             } ?? ""
-                        } + [
+                        } + [joules(record).map { Digits.significant($0, 8) } ?? ""] + [
                             record.cost.map { Digits.significant($0, 8) } ?? "", "\(isOnFront)",
                             Self.reason(record),
                         ])
@@ -94,6 +100,7 @@ struct SweepReport {
         for (name, value) in Self.measures {
             members[name] = record.figures.flatMap(value).map { JSONValue($0) } ?? .null
         }
+        members["joules_per_token"] = joules(record).map { JSONValue($0) } ?? .null
         if let figures = record.figures {
             members["breakdown"] = .object(figures.parts.mapValues { JSONValue($0) })
         }
