@@ -5,6 +5,22 @@
 /// derives the same times; values are neither sent nor computed: the bytes of inputs, sums, keys,
 /// contexts and weights in its messages are unspecified.
 ///
+/// Payloads of its requests, in elements of ``bytesPerActivation`` where not bytes; *heads* are the
+/// KV heads that the DIMM attends for in the layer: its own, or all where positions are split.
+///
+/// * ``MessageKind/projectQKV``, ``MessageKind/feedForward``: a bit set of the block's slots for
+///   each sequence, then batch x ``Block/inputByteCount`` bytes. Reply: batch x
+///   ``Block/sumByteCount`` bytes, then as many bytes as the sets have; `count` = elements of the
+///   sums, `auxiliary` = neurons that any sequence needs.
+/// * ``MessageKind/attend``, `count` = heads: batch x heads x (group + 2) x head size; without the
+///   2 (key and value) where another DIMM holds the position. Reply: batch x heads x group x head
+///   size, or head size + 2 where positions are split, for the maximum and the sum to merge by.
+/// * ``MessageKind/storeKeysAndValues``, `count` of the positions that the DIMM holds, from its
+///   number `position` on: count x batch x heads x 2 x head size. Where positions are split a
+///   DIMM holds those with position % DIMMs = its index, else all.
+/// * Requests that move neurons have the block in `position`, as has ``MessageKind/neuronTransfer``;
+///   the neuron numbers of ``MessageKind/takeNeurons`` are not read.
+///
 /// Byte layout, little-endian: the fields in the order of ``fields`` as UInt64, then for each layer
 /// and block the neurons that the DIMM starts with as UInt32, then the topology as UTF-8 YAML.
 package struct ShapeConfiguration: Equatable, Sendable {

@@ -133,6 +133,31 @@ extension StepEngine {
         let copies = migration.hotCopies(
             layer: layer, wanted: wanted, byteLimit: sizes.shadowByteCount,
             neuronLimit: max(0, limit - WorkReport.byteCount) / max(1, sizes.copyByteCount))
+        for round in Self.rounds(of: copies) {
+            try copyToGPU(round, of: &migration, layer: layer, sizes)
+        }
+    }
+
+    /// Requests that a DIMM may have waiting: they always fit its ring, whatever it answers first.
+    private static let requestLimit = 4
+
+    /// The messages in order, cut so that each DIMM has few in each part.
+    private static func rounds(of copies: [HotCopies]) -> [[HotCopies]] {
+        var rounds: [[HotCopies]] = []
+        var counts: [Int: Int] = [:]
+        for message in copies {
+            let round = counts[message.dimm, default: 0] / requestLimit
+            counts[message.dimm, default: 0] += 1
+            if round == rounds.count { rounds.append([]) }
+            rounds[round].append(message)
+        }
+        return rounds
+    }
+
+    private mutating func copyToGPU(
+        _ copies: [HotCopies], of migration: inout Migration, layer: Int, _ sizes: MovementSizes
+    ) throws(CoordinatorError) {
+        var requests: [MessageHeader] = []
         for message in copies {
             let slots = message.swaps.map {
                 UInt32(migration.places.slot(ofNeuron: $0.copiedIn, layer: layer))
@@ -143,20 +168,37 @@ extension StepEngine {
             try command(request, byteCount: 4 * slots.count, to: message.dimm) {
                 SlotList.encode(slots, into: &$0)
             }
-            let sent = try exchange.receiveNeurons(
-                .neuronWeights, from: message.dimm, answering: request,
+            requests.append(request)
+        }
+        try receiveCopies(copies, of: &migration, answering: requests, sizes)
+    }
+
+    /// Copies have the links in the order in which they are ready, whoever was asked first.
+    private mutating func receiveCopies(
+        _ copies: [HotCopies], of migration: inout Migration, answering requests: [MessageHeader],
+        _ sizes: MovementSizes
+    ) throws(CoordinatorError) {
+        var sent: [(index: Int, neurons: WorkerExchange.NeuronAnswer)] = []
+        for (index, message) in copies.enumerated() {
+            let neurons = try exchange.receiveNeurons(
+                .neuronWeights, from: message.dimm, answering: requests[index],
                 parcelByteCount: sizes.copyByteCount, keepsWeights: sizes.keepsCopies)
-            try noteMovement(sent.answer, of: message.dimm)
-            let byteCount = slots.count * sizes.copyByteCount
+            try noteMovement(neurons.answer, of: message.dimm)
+            sent.append((index, neurons))
+        }
+        sent.sort { ($0.neurons.answer.ready, $0.index) < ($1.neurons.answer.ready, $1.index) }
+        for (index, neurons) in sent {
+            let message = copies[index]
+            let byteCount = message.swaps.count * sizes.copyByteCount
             let arrival = try time?.transfer(
                 "neurons from DIMM \(message.dimm)", byteCount, dimm: message.dimm,
-                readyAt: EmulatedTime(picosecondsSinceStart: sent.answer.ready), ring: .from
+                readyAt: EmulatedTime(picosecondsSinceStart: neurons.answer.ready), ring: .from
             ).arrival
             try hold(
-                sent.answer, of: &migration, byteCount: byteCount,
+                neurons.answer, of: &migration, byteCount: byteCount,
                 over: time?.machine.paths[message.dimm] ?? [])
             migration.receive(
-                message, weights: sent.weights, byteCount: byteCount, at: arrival ?? .start)
+                message, weights: neurons.weights, byteCount: byteCount, at: arrival ?? .start)
         }
     }
 

@@ -66,18 +66,15 @@ struct AttentionShare {
         return headCounts[layer]
     }
 
-    /// Checks rows of the prefill: of `count` positions from `position` on, those that the DIMM
-    /// holds.
+    /// Checks rows of the prefill: `count` of those that the DIMM holds, from its row `position`.
     func checkRows(_ message: RawSpan, _ header: MessageHeader) throws(LinkError) {
         let headCount = try headCount(header.layer)
         let (first, end) = (header.position, header.position + header.count)
-        guard end <= shape.contextCapacity else {
-            throw .peerCorrupt("positions \(first)..<\(end) of \(shape.contextCapacity)")
-        }
-        let rowCount = positionCount(before: end) - positionCount(before: first)
-        let byteCount = rowCount * rowByteCount(headCount: headCount)
+        let capacity = positionCount(before: shape.contextCapacity)
+        guard end <= capacity else { throw .peerCorrupt("rows \(first)..<\(end) of \(capacity)") }
+        let byteCount = header.count * rowByteCount(headCount: headCount)
         guard message.byteCount == MessageHeader.byteCount + byteCount else {
-            throw .peerCorrupt("\(rowCount) rows in \(message.byteCount) bytes")
+            throw .peerCorrupt("\(header.count) rows in \(message.byteCount) bytes")
         }
     }
 
