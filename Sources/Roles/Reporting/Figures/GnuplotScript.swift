@@ -51,7 +51,7 @@ package struct GnuplotScript: Sendable {
             "set xlabel \(quoted(chart.xLabel)) noenhanced",
             "set ylabel \(quoted(chart.yLabel)) noenhanced",
             "set border 3 linewidth 0.8", "set tics nomirror out scale 0.6",
-            "set grid ytics linetype 1 linewidth 0.5 linecolor rgb '#B0B0B0'",
+            "set grid ytics linetype 1 linewidth 0.4 linecolor rgb '#909090'",
             "set key outside right top vertical Left reverse noenhanced",
             "set style fill solid 0.9 noborder", "set boxwidth 0.92",
             "set offsets graph 0, 0, 0, 0",
