@@ -43,21 +43,20 @@ struct SweepReport {
     }
 
     private var csv: String {
-        CSVText.line(
-            grid.axes.map(\.name) + Self.measures.map(\.name) + ["joules_per_token"]
-                + ["cost_\(cost.rawValue)", "pareto", "unsupported"])
-            + zip(records, isOnFront).map { record, isOnFront in
-                CSVText.line(
-                    record.values
-                        + Self.measures.map { measure in
-                            record.figures.flatMap(measure.value).map {
-                                Digits.significant($0, 8)
-                            } ?? ""
-                        } + [joules(record).map { Digits.significant($0, 8) } ?? ""] + [
-                            record.cost.map { Digits.significant($0, 8) } ?? "", "\(isOnFront)",
-                            Self.reason(record),
-                        ])
-            }.joined()
+        var titles = grid.axes.map(\.name) + Self.measures.map(\.name)
+        titles += ["joules_per_token", "cost_\(cost.rawValue)", "pareto", "unsupported"]
+        let lines = zip(records, isOnFront).map { CSVText.line(cells($0, isOnFront: $1)) }
+        return CSVText.line(titles) + lines.joined()
+    }
+
+    private func cells(_ record: SweepRecord, isOnFront: Bool) -> [String] {
+        func text(_ value: Double?) -> String {
+            value.map { Digits.significant($0, 8) } ?? ""
+        }
+        var cells = record.values
+        for measure in Self.measures { cells.append(text(record.figures.flatMap(measure.value))) }
+        cells += [text(joules(record)), text(record.cost), "\(isOnFront)", Self.reason(record)]
+        return cells
     }
 
     func json() -> JSONValue {
