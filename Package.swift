@@ -145,6 +145,12 @@ let package = Package(
             .policy, "SyntheticActivity",
             imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
+            .policy, "BaselineTiming",
+            imports: [
+                "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
+        layer(
             .policy, "Transformer",
             imports: [
                 "Kernels", "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration",
@@ -169,9 +175,11 @@ let package = Package(
         layer(
             .programs, "hermes",
             imports: [
-                "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
+                "ActivationPredictor", "ActivityTrace", "BaselineTiming", "Coordinator",
+                "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
-                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
+                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
+                "Pacing", "PackedSets",
                 "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -201,6 +209,12 @@ let package = Package(
             "ActivityTraceTests",
             imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
             products: ["SystemPackage"]),
+        suite(
+            "BaselineTimingTests",
+            imports: [
+                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
