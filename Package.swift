@@ -145,6 +145,12 @@ let package = Package(
             .policy, "SyntheticActivity",
             imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
+            .policy, "BaselineTiming",
+            imports: [
+                "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
+        layer(
             .policy, "Transformer",
             imports: [
                 "Kernels", "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration",
@@ -171,7 +177,8 @@ let package = Package(
         layer(
             .programs, "hermes",
             imports: [
-                "ActivationPredictor", "ActivityTrace", "CheckedYAML", "Coordinator", "DIMMWorker",
+                "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
+                "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
                 "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
                 "Pacing", "PackedSets",
@@ -204,6 +211,12 @@ let package = Package(
             "ActivityTraceTests",
             imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
             products: ["SystemPackage"]),
+        suite(
+            "BaselineTimingTests",
+            imports: [
+                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
