@@ -55,7 +55,9 @@ struct SystemsCalibration {
         }
     }
 
-    private func errors() throws -> [(system: String, half: String, error: Calibration.GeometricError)] {
+    private func errors() throws -> [(
+        system: String, half: String, error: Calibration.GeometricError
+    )] {
         do {
             return try ComparedSystem.allCases.flatMap { system in
                 try [true, false].compactMap { isFitted in
