@@ -1,5 +1,6 @@
 import BaselineTiming
 import Quantities
+import Topology
 
 /// The systems without NDP-DIMMs: their schedules, with the facts of the compared systems' file.
 enum ScheduledEmulation {

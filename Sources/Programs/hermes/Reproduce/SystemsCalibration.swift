@@ -13,7 +13,7 @@ struct SystemsCalibration {
     let text: String
     /// Whether it is the shipped one to the byte.
     let isAsShipped: Bool
-    private let calibration: Calibration
+    private let calibration: BaselineTiming.Calibration
 
     init(table: PublishedTable) throws {
         let points = try Self.points(of: table)
@@ -21,7 +21,7 @@ struct SystemsCalibration {
         let (topology, _) = try TopologyFile.load("rtx4090-8dimm", assignments: [])
         let file = try ComparedSystemsFile.load()
         do {
-            calibration = try Calibration(
+            calibration = try BaselineTiming.Calibration(
                 points: points, models: names.map { try ModelCatalogueFile.load($0).model },
                 topology: topology)
             shipped = file.systems
@@ -56,7 +56,7 @@ struct SystemsCalibration {
     }
 
     private func errors() throws -> [(
-        system: String, half: String, error: Calibration.GeometricError
+        system: String, half: String, error: BaselineTiming.Calibration.GeometricError
     )] {
         do {
             return try ComparedSystem.allCases.flatMap { system in
