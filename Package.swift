@@ -145,6 +145,12 @@ let package = Package(
             .policy, "SyntheticActivity",
             imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
+            .policy, "BaselineTiming",
+            imports: [
+                "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
+        layer(
             .policy, "Transformer",
             imports: [
                 "Kernels", "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration",
@@ -166,12 +172,13 @@ let package = Package(
                 "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
-        layer(.roles, "Reporting"),
+        layer(.roles, "Reporting", imports: ["CheckedYAML"]),
 
         layer(
             .programs, "hermes",
             imports: [
-                "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
+                "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
+                "Coordinator", "DIMMWorker",
                 "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
                 "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
                 "Pacing", "PackedSets",
@@ -204,6 +211,12 @@ let package = Package(
             "ActivityTraceTests",
             imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
             products: ["SystemPackage"]),
+        suite(
+            "BaselineTimingTests",
+            imports: [
+                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
@@ -237,7 +250,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
-        suite("ReportingTests", imports: ["Reporting"]),
+        suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],

@@ -5,8 +5,8 @@ extension LaunchTests {
     /// Help, version and the topology commands.
     @Suite struct HelpTests {
         private static let commands = [
-            [], ["run"], ["calibrate"], ["record"], ["policy"], ["partition"], ["topology"],
-            ["topology", "show"], ["topology", "check"], ["worker"],
+            [], ["run"], ["reproduce"], ["sweep"], ["calibrate"], ["record"], ["policy"],
+            ["partition"], ["topology"], ["topology", "show"], ["topology", "check"], ["worker"],
         ]
 
         @Test(arguments: commands)

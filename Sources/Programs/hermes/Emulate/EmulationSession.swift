@@ -11,11 +11,11 @@ import Scheduling
 import Supervision
 import Topology
 
-/// Runs systems: those of the Hermes family as processes.
+/// Runs systems: those of the Hermes family as processes, the others as schedules.
 enum Emulation {
     static func run(_ request: EmulationRequest, logger: Logger) throws -> EmulationOutcome {
         guard let traits = FamilyTraits(request) else {
-            throw Failure(.internalFault, "\(request.system.rawValue) is no system of processes")
+            return try ScheduledEmulation.run(request)
         }
         return try EmulationSession(request: request, traits: traits, logger: logger).run()
     }
