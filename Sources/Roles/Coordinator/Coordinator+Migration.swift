@@ -36,7 +36,7 @@ extension Coordinator {
         // Copies overwrite copies: the memory stays what the chosen ones take.
         let used = hot.feedForward.reduce(0) { $0 + $1.count } * parcel
         return Migration(
-            policy: placement, model: model, dimmCount: exchange.count,
+            policy: placement, model: model, homes: homePlan,
             hotSet: HotBudget(
                 hotShare: options.hotSet.hotShare, memoryByteCount: used,
                 bytesPerNeuron: [parcel]),

@@ -1,5 +1,6 @@
 import ActivationPredictor
 import ModelFile
+import NeuronPlacement
 import NeuronShards
 import PackedSets
 import Pacing
@@ -63,11 +64,12 @@ struct Migration: Sendable {
     }
 
     /// - Parameters:
+    ///   - homes: where neurons start.
     ///   - hot: who has a copy on the GPU.
     ///   - copyByteCount: one neuron's weights as they travel to the GPU.
     ///   - prefill: what the prompt showed.
     init(
-        policy: PlacementPolicy, model: DecoderModel, dimmCount: Int, hotSet: HotBudget,
+        policy: PlacementPolicy, model: DecoderModel, homes: HomePlan, hotSet: HotBudget,
         hot: [[UInt32]], prefill: PrefillActivity
     ) {
         self.policy = policy
@@ -76,9 +78,9 @@ struct Migration: Sendable {
             policy.rebalancing == .none
             ? 0
             : PlacementPolicy.spareSlotCount(
-                neuronCount: model.shape.feedForwardSize, dimmCount: dimmCount)
+                neuronCount: model.shape.feedForwardSize, dimmCount: homes.dimmCount)
         places = NeuronPlaces(
-            model: model, dimmCount: dimmCount,
+            model: model, homes: homes,
             mobility: ShardMobility(spareSlotCount: spareSlotCount, sharesScales: true))
         homesAtStart = places.homes
         rebalancer = policy.rebalancing.rebalancer(layout: layout, prefill: prefill, hot: hot)

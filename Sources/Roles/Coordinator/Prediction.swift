@@ -328,13 +328,13 @@ extension Coordinator {
         _ setting: PredictionSetting, after prefill: PrefillActivity
     ) {
         let neuronCount = model.shape.feedForwardSize
-        let start = NeuronHomes(HomeMap(neuronCount: neuronCount, dimmCount: exchange.count))
         prediction = Prediction(
             setting: setting,
             truth: ActivityTruth(
                 model: model, rule: options.rule, threadCount: options.threadCount),
             homes: (0..<model.shape.layerCount).map { layer in
-                migration.map { NeuronHomes($0.places, layer: layer) } ?? start
+                migration.map { NeuronHomes($0.places, layer: layer) }
+                    ?? NeuronHomes(homePlan.feedForward[layer])
             }, neuronCount: neuronCount, prefill: prefill)
     }
 

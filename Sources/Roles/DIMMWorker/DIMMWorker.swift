@@ -4,7 +4,7 @@ package import MappedMemory
 package import Messages
 import ModelFile
 import NeuronPlacement
-package import NeuronShards
+import NeuronShards
 package import Pacing
 import PackedSets
 import Quantities
@@ -60,9 +60,8 @@ package struct DIMMWorker: ~Copyable {
             throw LinkError.peerCorrupt("activity rules for a model without gates")
         }
         let shard = try NeuronShard(
-            loading: model.homeAssignment(
-                dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
-            from: model.file, weights: model.weights,
+            loading: try assignment(configuration, model: model, link: link), from: model.file,
+            weights: model.weights,
             mobility: try mobility(configuration, model: model), purpose: "the weight shard")
         let heads = try HeadStore(configuration: configuration, model: model)
         let topology = try topology(configuration)
@@ -92,7 +91,8 @@ package struct DIMMWorker: ~Copyable {
         self.shard = shard
         self.heads = heads
         rules = Array(repeating: nil, count: model.shape.layerCount)
-        step = StepBuffers(model: model, configuration: configuration)
+        step = StepBuffers(
+            model: model, configuration: configuration, slotCount: self.shard.widestSlotCount)
         self.timer = timer
         self.pacing = pacing
         linkRates = (topology.map { LinkPlan($0).links } ?? []).map {
@@ -160,7 +160,8 @@ package struct DIMMWorker: ~Copyable {
             return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
+        case .configure, .setActivityRule, .setHomes, .ready, .partialSum, .attentionContext,
+            .farewell,
             .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
@@ -288,8 +289,8 @@ package struct DIMMWorker: ~Copyable {
 
     private mutating func receiveRule() throws(LinkError) {
         var received: Result<(layer: Int, rule: GateRule), LinkError>?
-        let slotCount = shard.layers.first?.feedForwardNeurons.count ?? 0
-        let spareCount = (shard.slots.first?.slotCount ?? 0) - slotCount
+        let slotCounts = shard.layers.map(\.feedForwardNeurons.count)
+        let spareCounts = zip(shard.slots, slotCounts).map { $0.slotCount - $1 }
         let layerCount = model.shape.layerCount
         try link.receive { message in
             received = Result { () throws(LinkError) in
@@ -300,7 +301,8 @@ package struct DIMMWorker: ~Copyable {
                 return (
                     header.layer,
                     try GateRule(
-                        decoding: message, slotCount: slotCount, spareSlotCount: spareCount)
+                        decoding: message, slotCount: slotCounts[header.layer],
+                        spareSlotCount: spareCounts[header.layer])
                 )
             }
         }
@@ -389,17 +391,6 @@ package struct DIMMWorker: ~Copyable {
             header.encode(into: &message)
             facts.encode(into: &message)
         }
-    }
-}
-
-extension DecoderModel {
-    /// The neurons at home on a DIMM: the same in every layer.
-    package func homeAssignment(dimm: Int, dimmCount: Int) -> NeuronAssignment {
-        let qkv = HomeMap(neuronCount: shape.hiddenSize, dimmCount: dimmCount)
-        let mlp = HomeMap(neuronCount: shape.feedForwardSize, dimmCount: dimmCount)
-        return NeuronAssignment(
-            qkv: Array(repeating: qkv.neurons(ofDIMM: dimm), count: shape.layerCount),
-            feedForward: Array(repeating: mlp.neurons(ofDIMM: dimm), count: shape.layerCount))
     }
 }
 
