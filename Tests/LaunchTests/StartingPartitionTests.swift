@@ -203,13 +203,26 @@ extension LaunchTests {
         }
 
         @Test func `A DIMM too small for its share of a partition is refused by name`() throws {
-            let model = try TinyModelFile()
-            let path = try partition(model, topology: "4-dimm")
+            let folder = try ScratchFolder()
+            let (trace, path) = (folder.entry("relu.trace"), folder.entry("relu.partition"))
+            let model = ["--model", ReLUModel.path]
+            let machine = ["--topology", "2-dimm"]
+            for arguments in [
+                ["record"] + model + ["--tokens", "40", "--output", trace],
+                ["partition"] + model + machine + ["--trace", trace, "--output", path],
+            ] {
+                let outcome = try LaunchTests.start(arguments)
+                try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            }
+            let run = ["run"] + model + machine + ["--prompt", "Hi", "--policy.partition", path]
+            // 4.8 MB of neurons: more than two such DIMMs hold.
             try expectRefusal(
-                model.arguments([
-                    "--policy.partition", path, "--set", "dimm.memory=40 KiB",
-                ]), code: 65, saying: ["made.partition", "dimms[0]", "bytes"],
-                environment: model.environment)
+                run + ["--set", "dimm.memory=2 MiB"], code: 65,
+                saying: ["relu.partition", "dimms[0]", "bytes"])
+            try expectRefusal(
+                ["run"] + model + machine + [
+                    "--prompt", "Hi", "--policy.partition", "ilp", "--set", "dimm.memory=2 MiB",
+                ], code: 65, saying: ["no placement exists", "DIMMs must hold all neurons"])
         }
     }
 }
