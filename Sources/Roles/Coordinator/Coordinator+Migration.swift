@@ -261,8 +261,10 @@ extension Coordinator {
                     layer: layer, hot: hot.feedForward[layer])
             else { continue }
             cold?.feedForward[layer] = sets
-            if let places = migration?.places {
-                prediction?.move(to: NeuronHomes(places, layer: layer), layer: layer)
+            if let places = migration?.places, let wordCount = prediction?.placeWordCount {
+                prediction?.move(
+                    to: NeuronHomes(places, layer: layer, placeWordCount: wordCount),
+                    layer: layer)
             }
         }
         for release in settled.released {
