@@ -20,6 +20,16 @@ extension Topology {
         guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
     }
 
+    /// How many nodes, numbered from 0, a machine needs at least for every node set and link here to
+    /// mean something; `nil` when no machine has enough.
+    package var neededNodeCount: Int? {
+        let linked = interconnect?.links.map(\.upperNode).max() ?? 0
+        guard linked <= NodeSet.maximumNode else { return nil }
+        return (linked + 1...NodeSet.maximumNode + 1).first { count in
+            (try? checkNodes(against: Array(0..<count))) != nil
+        }
+    }
+
     /// The key that decides a DIMM's node set: its own override, or else its channel's.
     private func nodePath(of dimm: DIMM) -> String {
         let own = "dimm_overrides.\(dimm.index).node"
