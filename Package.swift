@@ -112,6 +112,9 @@ let package = Package(
             .mechanisms, "NUMABinding", imports: ["CLinuxShims", "CNUMA"],
             products: ["SystemPackage"]),
         layer(
+            .mechanisms, "HostFacts", imports: ["MappedMemory", "NUMABinding", "Supervision"],
+            products: ["SystemPackage"]),
+        layer(
             .mechanisms, "ModelFile", imports: ["MappedMemory", "WeightFormats"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Kernels", imports: ["CVectorKernels", "WeightFormats"]),
@@ -167,7 +170,8 @@ let package = Package(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
-                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelFile", "NUMABinding",
+                "HardwareModel", "HostFacts", "Kernels", "MappedMemory", "Messages", "ModelFile",
+                "NUMABinding",
                 "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
                 "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
@@ -199,6 +203,7 @@ let package = Package(
             imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
             products: ["SystemPackage"]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
+        suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
             "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"],

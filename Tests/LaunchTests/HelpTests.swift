@@ -6,6 +6,7 @@ extension LaunchTests {
     @Suite struct HelpTests {
         private static let commands = [
             [], ["run"], ["calibrate"], ["record"], ["policy"], ["partition"], ["topology"],
+            ["doctor"],
             ["topology", "show"], ["topology", "check"], ["worker"],
         ]
 

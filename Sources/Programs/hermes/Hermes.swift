@@ -17,7 +17,7 @@ struct Hermes: ParsableCommand {
         version: Provenance.versionLine,
         subcommands: [
             RunCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
-            PartitionCommand.self, TopologyCommand.self, WorkerCommand.self,
+            PartitionCommand.self, TopologyCommand.self, DoctorCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

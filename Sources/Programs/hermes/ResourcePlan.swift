@@ -21,7 +21,7 @@ struct ResourcePlan {
     private let placement: PlacementChoice
     let contextCapacity: Int
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
-    private let dimmByteCounts: [Int]
+    let dimmByteCounts: [Int]
 
     /// What a process of this program needs besides weights and caches: code, stacks, buffers.
     /// Measured with the default model on 4 DIMMs, Private_Dirty: 3.1 MB in a worker above its
@@ -159,6 +159,22 @@ struct ResourcePlan {
         try checkMachine()
     }
 
+    /// Bytes of all rings together.
+    var ringByteCount: Int {
+        2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
+    }
+
+    /// Bytes of weights, caches, rings and processes together.
+    var neededByteCount: Int {
+        let keyValues = Self.keyValueByteCount(
+            model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
+        let sharded = dimmByteCounts.reduce(0, +) + ringByteCount
+        let processCount = isReference ? 1 : 1 + topology.dimms.count
+        // The prefill keeps a copy of keys and values until the DIMMs have theirs.
+        return (isReference ? 0 : sharded) + keyValues
+            + processCount * Self.processOverheadByteCount
+    }
+
     private func checkMachine() throws {
         let available: MemoryAvailability
         do {
@@ -166,16 +182,7 @@ struct ResourcePlan {
         } catch {
             throw Failure(.machineLacks, "cannot find out how much memory is free: \(error)")
         }
-        let keyValues = Self.keyValueByteCount(
-            model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
-        let rings =
-            2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
-        let sharded = dimmByteCounts.reduce(0, +) + rings
-        let processCount = isReference ? 1 : 1 + topology.dimms.count
-        // The prefill keeps a copy of keys and values until the DIMMs have theirs.
-        let needed =
-            (isReference ? 0 : sharded) + keyValues
-            + processCount * Self.processOverheadByteCount
+        let needed = neededByteCount
         guard needed <= available.availableByteCount else {
             throw Failure(
                 .machineLacks,

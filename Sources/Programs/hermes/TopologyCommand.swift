@@ -68,7 +68,8 @@ struct TopologyCheck: ParsableCommand {
 
     func run() throws {
         let (topology, path) = try arguments.load()
-        try WorkerFleet.checkNodes(of: topology)
+        let assignment = try WorkerFleet.nodeAssignment(of: topology)
+        if let remark = assignment.remark { Terminal.complain("hermes: \(remark)") }
         if !output.writesJSONToStandardOutput {
             try Terminal.emit(
                 "ok: \(path): \(topology.channels.count) channels, "

@@ -39,18 +39,10 @@ final class WorkerFleet {
     static func start(
         topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool, logger: Logger
     ) throws -> WorkerFleet {
-        try checkNodes(of: topology)
-        let machine = NUMAMachine.current
-        let nodes = try topology.dimms.map { dimm in
-            do {
-                return try dimm.nodeSet.resolved(
-                    existing: machine.nodeNumbers, allowed: machine.allowedNodes)
-            } catch {
-                throw Failure(.badInput, "dimms[\(dimm.index)]: node set: \(error)")
-            }
-        }
+        let assignment = try nodeAssignment(of: topology)
+        if let remark = assignment.remark { Terminal.complain("hermes: \(remark)") }
         let fleet = WorkerFleet(
-            nodes: nodes, caps: isPaced ? try SharedCaps.create(for: topology) : nil,
+            nodes: assignment.nodes, caps: isPaced ? try SharedCaps.create(for: topology) : nil,
             logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
@@ -77,10 +69,14 @@ final class WorkerFleet {
         return fleet
     }
 
-    /// Throws exit 65 for nodes that this machine does not have.
-    static func checkNodes(of topology: Topology) throws {
+    /// Throws exit 65 for nodes that this machine neither has nor can stand in for.
+    static func nodeAssignment(of topology: Topology) throws -> NodeAssignment {
+        let machine = NUMAMachine.current
+        // Where the kernel tells of no nodes, every process is on node 0.
+        let existing = machine.isAvailable ? machine.nodeNumbers : [0]
+        let allowed = machine.isAvailable ? machine.allowedNodes : [0]
         do {
-            try topology.checkNodes(against: NUMAMachine.current.nodeNumbers)
+            return try topology.nodeAssignment(existing: existing, allowed: allowed)
         } catch {
             throw Failure(.badInput, "\(error)")
         }

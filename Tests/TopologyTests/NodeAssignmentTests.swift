@@ -1,0 +1,86 @@
+import Testing
+import Topology
+
+@Suite struct NodeAssignmentTests {
+    /// Four DIMMs on two nodes.
+    private func topology(interconnect: String) throws -> Topology {
+        try Topology.parse(
+            """
+            format: 1
+            name: two nodes
+            channels:
+              - { node: 0, rate: 25.6 GB/s, dimms: [0, 1] }
+              - { node: 1, rate: 25.6 GB/s, dimms: [2] }
+              - { node: all, rate: 25.6 GB/s, dimms: [3] }
+            \(interconnect)
+            """, fileName: "two.yaml")
+    }
+
+    private let link = """
+        interconnect:
+          links:
+            - { nodes: [0, 1], bandwidth: 20 GB/s, latency: 60 ns }
+        """
+
+    @Test func `Nodes that the machine has are its own`() throws {
+        let assignment = try topology(interconnect: link).nodeAssignment(existing: [0, 1])
+        #expect(assignment.nodes == [[0], [0], [1], [0, 1]])
+        #expect(!assignment.isModelled && assignment.remark == nil)
+    }
+
+    @Test(arguments: [([0], [0: 0, 1: 0]), ([3], [0: 3, 1: 3])])
+    func `Nodes that the machine lacks are modelled on those it has`(
+        existing: [Int], standIns: [Int: Int]
+    ) throws {
+        let assignment = try topology(interconnect: link).nodeAssignment(existing: existing)
+        #expect(assignment.nodes == Array(repeating: existing, count: 4))
+        #expect(assignment.standIns == standIns)
+        #expect(assignment.remark?.contains("modelled") == true)
+    }
+
+    @Test func `More modelled nodes than real ones take them in turn`() throws {
+        let text = """
+            format: 1
+            name: four nodes
+            channels:
+              - { node: 0, rate: 25.6 GB/s, dimms: [0] }
+              - { node: 1, rate: 25.6 GB/s, dimms: [1] }
+              - { node: 2, rate: 25.6 GB/s, dimms: [2] }
+              - { node: 3, rate: 25.6 GB/s, dimms: [3] }
+            interconnect:
+              distances: [[10, 16, 21, 21], [16, 10, 21, 21], [21, 21, 10, 16], [21, 21, 16, 10]]
+              local_bandwidth: 100 GB/s
+              local_latency: 90 ns
+            """
+        let topology = try Topology.parse(text, fileName: "four.yaml")
+        let assignment = try topology.nodeAssignment(existing: [0, 1, 2], allowed: [0, 2])
+        #expect(assignment.nodes == [[0], [2], [0], [2]])
+    }
+
+    @Test func `Without an interconnect a missing node is an error, with its line`() throws {
+        let topology = try topology(interconnect: "")
+        let error = #expect(throws: TopologyError.self) {
+            try topology.nodeAssignment(existing: [0])
+        }
+        #expect(error?.description.contains("node 1") == true)
+    }
+
+    @Test func `A node that the interconnect does not know is an error`() throws {
+        let stated = try Topology.parse(
+            """
+            format: 1
+            name: three nodes
+            channels:
+              - { node: 5, rate: 25.6 GB/s, dimms: [0] }
+            \(link)
+            """, fileName: "three.yaml")
+        #expect(throws: TopologyError.self) { try stated.nodeAssignment(existing: [0]) }
+    }
+
+    @Test func `A node that the cpuset forbids is never modelled away`() throws {
+        let topology = try topology(interconnect: link)
+        #expect(throws: TopologyError.self) {
+            try topology.nodeAssignment(existing: [0, 1], allowed: [0])
+        }
+    }
+}
