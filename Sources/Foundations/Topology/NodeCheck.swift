@@ -16,6 +16,12 @@ extension Topology {
                 let path = nodePath(of: dimm)
                 problems.add(source.place(of: path), path, error.description)
             }
+            do throws(NodeSetError) {
+                _ = try dimm.binding.memoryNodeSet?.resolved(existing: existing, allowed: allowed)
+            } catch {
+                let path = "dimm.binding.memory"
+                problems.add(source.place(of: path), path, error.description)
+            }
         }
         guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
     }

@@ -202,7 +202,7 @@ extension Topology.DIMM {
         .group([
             ("memory", .plain(memoryCapacity.exactDescription)),
             ("ranks", .plain(String(rankCount))),
-            ("neuron_layout", .plain(neuronLayout.rawValue)),
+            ("neuron_layout", .plain(neuronLayout.rawValue)), ("binding", binding.rendered),
             ("dram", dram.rendered), ("ndp", ndpCore.rendered),
             ("activation_unit", activationUnit.rendered),
         ])

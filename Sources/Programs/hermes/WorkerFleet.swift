@@ -21,14 +21,14 @@ final class WorkerFleet {
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
-    /// The nodes that each DIMM's worker is bound to, as this machine has them.
-    let nodes: [[Int]]
+    /// What was asked of this machine for each DIMM, and for the rings.
+    let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     private let caps: SharedCaps?
     private let logger: Logger
 
-    private init(nodes: [[Int]], caps: SharedCaps?, logger: Logger) {
-        self.nodes = nodes
+    private init(binding: FleetBinding, caps: SharedCaps?, logger: Logger) {
+        self.binding = binding
         self.caps = caps
         self.logger = logger
     }
@@ -37,12 +37,14 @@ final class WorkerFleet {
 
     /// Starts one worker per DIMM; they wait for their configuration.
     static func start(
-        topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool, logger: Logger
+        topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool,
+        isBestEffort: Bool, logger: Logger
     ) throws -> WorkerFleet {
         let assignment = try nodeAssignment(of: topology)
-        if let remark = assignment.remark { Terminal.complain("hermes: \(remark)") }
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         let fleet = WorkerFleet(
-            nodes: assignment.nodes, caps: isPaced ? try SharedCaps.create(for: topology) : nil,
+            binding: FleetBinding(topology, assignment: assignment, isBestEffort: isBestEffort),
+            caps: isPaced ? try SharedCaps.create(for: topology) : nil,
             logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
@@ -89,14 +91,14 @@ final class WorkerFleet {
         let session = RingSession.random()
         let segment = try RingSegment.create(
             capacityPerDirection: ringCapacity, session: session)
-        let nodeList = nodes[dimm].map { String($0) }.joined(separator: ",")
         let arguments =
             [
                 "worker", "--coordinator", "\(getpid())", "--session", session.description,
-                "--dimm", "\(dimm)", "--nodes", nodeList,
+                "--dimm", "\(dimm)",
                 "--spin-iterations", "\(waitPolicy.spinIterations)",
                 "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
-            ] + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
+            ] + binding.arguments(ofDIMM: dimm)
+            + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
             + peers.flatMap { $0.argument(ofDIMM: dimm).map { ["--peer", $0] } ?? [] }
         var inherited = [
             (descriptor: segment.descriptor, as: Self.linkDescriptor),
@@ -119,6 +121,7 @@ final class WorkerFleet {
             if let exit = worker.poll() { throw .peerGone("\(exit)") }
         }
         links.append(link)
+        try binding.bindRings(of: link, dimm: dimm)
     }
 
     /// What this process has for a paced run; cores are offered, never taken for granted.
@@ -196,7 +199,11 @@ final class WorkerFleet {
         try? ProcessMemory.read(processIdentifier: getpid()).privateDirtyByteCount
     }
 
-    /// Logs where the workers' memory lies; throws exit 73 when pages lie elsewhere.
+    /// Where the pages of each DIMM's rings are now; call it while the links are open.
+    func ringPlaces() -> [RingPlaces] { links.map { RingPlaces($0) } }
+
+    /// Logs where the workers' memory lies; throws exit 73 when it is not where it was asked for,
+    /// and says so only where best effort will do.
     func checkPlacement(_ facts: [WorkerFacts]) throws {
         for (dimm, fact) in facts.enumerated() {
             logger.info(
@@ -206,12 +213,8 @@ final class WorkerFleet {
                     "pages_on_node": "\(fact.pagesOnNode)",
                     "pages_elsewhere": "\(fact.pagesElsewhere)",
                 ])
-            guard fact.pagesElsewhere == 0 || fact.pagesElsewhere == WorkerFacts.unknown else {
-                throw Failure(
-                    .bindingRefused,
-                    "DIMM \(dimm): \(fact.pagesElsewhere) of its pages are not on node "
-                        + nodes[dimm].map { String($0) }.joined(separator: ","))
-            }
         }
+        try BindingProof(binding: binding, facts: facts, rings: ringPlaces()).enforce(
+            when: "after loading")
     }
 }
