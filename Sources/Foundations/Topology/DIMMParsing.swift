@@ -1,3 +1,4 @@
+import CheckedYAML
 import Quantities
 
 /// Builds the DIMMs: the shared part once, and anew for each DIMM that has overrides.

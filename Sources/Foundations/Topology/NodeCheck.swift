@@ -1,3 +1,5 @@
+import CheckedYAML
+
 extension Topology {
     /// Checks that every DIMM's node set means something on a machine.
     ///

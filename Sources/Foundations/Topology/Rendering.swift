@@ -1,3 +1,4 @@
+import CheckedYAML
 import Quantities
 
 /// What is written: the keys of a topology file, in the order a newcomer reads them.

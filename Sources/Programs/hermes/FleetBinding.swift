@@ -7,19 +7,38 @@ import Topology
 final class FleetBinding {
     let assignment: NodeAssignment
     let isBestEffort: Bool
+    /// Of each worker, in the order of the DIMMs.
+    private let units: [NodeAssignment.Nodes]
     private let choices: [Topology.HostBinding]
     /// What the kernel did not do for a DIMM's rings.
     private(set) var ringRefusals: [Int: [String]] = [:]
 
-    init(_ topology: Topology, assignment: NodeAssignment, isBestEffort: Bool) {
+    init(
+        _ topology: Topology, units: WorkerFleet.Units, assignment: NodeAssignment,
+        isBestEffort: Bool
+    ) {
         self.assignment = assignment
         self.isBestEffort = isBestEffort
-        choices = topology.dimms.map(\.binding)
+        switch units {
+        case .dimms:
+            self.units = assignment.dimms
+            choices = topology.dimms.map(\.binding)
+        case .host:
+            let nodes = Set(assignment.dimms.flatMap(\.processors)).sorted()
+            self.units = [NodeAssignment.Nodes(processors: nodes, memory: nodes)]
+            choices = [.standard]
+        }
     }
+
+    /// How many workers there are.
+    var unitCount: Int { units.count }
+
+    /// The nodes that a DIMM's worker runs on.
+    func processors(ofDIMM dimm: Int) -> [Int] { units[dimm].processors }
 
     /// What a DIMM's worker is to hold to.
     func request(ofDIMM dimm: Int) -> BindingRequest {
-        let nodes = assignment.dimms[dimm]
+        let nodes = units[dimm]
         return BindingRequest(
             processors: nodes.processors,
             memory: MemoryPolicy(choices[dimm].policy, nodes: nodes.memory))
@@ -29,7 +48,7 @@ final class FleetBinding {
 
     /// The same as the worker's command line.
     func arguments(ofDIMM dimm: Int) -> [String] {
-        let nodes = assignment.dimms[dimm]
+        let nodes = units[dimm]
         let choice = choices[dimm]
         return [
             "--nodes", NodeList(nodes.processors).description,
@@ -45,7 +64,7 @@ final class FleetBinding {
         let choice = choices[dimm]
         guard choice.policy != .firstTouch else { return nil }
         let isWorkerSide = (choice.rings == .consumer) == (direction == .toWorker)
-        return isWorkerSide ? assignment.dimms[dimm].processors : assignment.coordinator
+        return isWorkerSide ? units[dimm].processors : assignment.coordinator
     }
 
     /// Moves the pages of a link's records to where they were asked for: its pages exist, and no

@@ -115,7 +115,7 @@ struct RunResult {
         return .object([
             "pid": .integer(Int(sharded.fleet.workers[index].processIdentifier)),
             "bound_nodes": .array(
-                sharded.proof.binding.assignment.dimms[index].processors.map { .integer($0) }),
+                sharded.proof.binding.processors(ofDIMM: index).map { .integer($0) }),
             "binding": bindingFigures(of: index, sharded),
             "node": known(facts.node),
             "pages_on_node": known(facts.pagesOnNode),

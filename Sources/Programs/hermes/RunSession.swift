@@ -97,8 +97,12 @@ struct RunSession {
         try plan.check()
         if request.isReference { return try runReference() }
         let fleet = try WorkerFleet.start(
-            topology: topology, model: loaded, plan: plan, isPaced: request.clock == .paced,
-            isBestEffort: request.binding == .bestEffort, logger: logger)
+            topology: topology, model: loaded,
+            rings: WorkerFleet.Rings(
+                capacity: plan.ringCapacity, peers: plan.peers,
+                peerCapacity: plan.peerRingCapacity),
+            isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
+            logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan)
             return result

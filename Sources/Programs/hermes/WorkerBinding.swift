@@ -99,23 +99,34 @@ final class WorkerBinding: FactProbe {
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts {
         if !isLoaded {
-            isLoaded = true
             prepare(weights)
             prepare(keysAndValues)
         }
-        let weightPages = pages(of: weights)
-        let cachePages = pages(of: keysAndValues)
-        let placement = weightPages.flatMap { first in
-            cachePages.map { second in
-                var total = first
-                total += second
-                return total
-            }
-        }
+        isLoaded = true
+        var facts = facts(regions: [
+            (.weights, pages(of: weights)), (.keysAndValues, pages(of: keysAndValues)),
+        ])
+        facts.weightByteCount = UInt64(weights.byteCount)
+        facts.keyValueByteCount = UInt64(keysAndValues.byteCount)
+        return facts
+    }
+
+    func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts {
+        if !isLoaded { prepare(memory) }
+        isLoaded = true
+        return facts(regions: [(.weights, pages(of: memory))])
+    }
+
+    private func facts(
+        regions: [(subject: Whereabouts.Subject, pages: PagePlacement?)]
+    ) -> WorkerFacts {
+        let known = regions.compactMap(\.pages)
+        let placement =
+            known.count < regions.count
+            ? nil : known.reduce(into: PagePlacement()) { total, pages in total += pages }
         let memory = try? ProcessMemory.read(processIdentifier: getpid())
         var facts = WorkerFacts(
-            weightByteCount: UInt64(weights.byteCount),
-            keyValueByteCount: UInt64(keysAndValues.byteCount),
+            weightByteCount: 0, keyValueByteCount: 0,
             node: (try? NUMABinding.currentNode()).map { UInt64($0) } ?? WorkerFacts.unknown,
             pagesOnNode: placement.map { UInt64(presentCount($0)) } ?? WorkerFacts.unknown,
             pagesElsewhere: placement.map {
@@ -127,8 +138,7 @@ final class WorkerBinding: FactProbe {
             privateDirtyByteCount: memory.map { UInt64($0.privateDirtyByteCount) }
                 ?? WorkerFacts.unknown)
         facts.whereabouts = Whereabouts(
-            counts: Self.counts(.weights, weightPages?.pageCountByNode)
-                + Self.counts(.keysAndValues, cachePages?.pageCountByNode)
+            counts: regions.flatMap { Self.counts($0.subject, $0.pages?.pageCountByNode) }
                 + Self.counts(.threads, Self.threadCountByNode()),
             refusals: refusals,
             hugePageByteCount: UInt64(memory?.anonymousHugeByteCount ?? 0),

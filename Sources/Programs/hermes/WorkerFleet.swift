@@ -19,6 +19,23 @@ final class WorkerFleet {
     /// The first of the rings to other workers, in the order in which `--peer` names them.
     static let firstPeerDescriptor: Int32 = 6
 
+    /// What computes beside the GPU, a worker each.
+    enum Units {
+        case dimms
+        /// One host CPU in place of all NDP cores, on the nodes of all DIMMs.
+        case host
+    }
+
+    /// The rings of a run.
+    struct Rings {
+        /// Bytes of each direction between the coordinator and a worker.
+        var capacity: Int
+        /// The pairs of DIMMs whose workers hand neurons to each other, and bytes of each
+        /// direction between them.
+        var peers: [Topology.DIMMPair] = []
+        var peerCapacity = 0
+    }
+
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
     /// What was asked of this machine for each DIMM, and for the rings.
@@ -35,33 +52,36 @@ final class WorkerFleet {
 
     deinit { stop() }
 
-    /// Starts one worker per DIMM; they wait for their configuration.
+    /// Starts one worker per unit; they wait for their configuration.
+    ///
+    /// - Parameter model: `nil` for workers that get the shape of their model from the
+    ///   coordinator.
     static func start(
-        topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool,
-        isBestEffort: Bool, logger: Logger
+        topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
+        isPaced: Bool, isBestEffort: Bool = false, logger: Logger
     ) throws -> WorkerFleet {
         let assignment = try nodeAssignment(of: topology)
         for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         let fleet = WorkerFleet(
-            binding: FleetBinding(topology, assignment: assignment, isBestEffort: isBestEffort),
-            caps: isPaced ? try SharedCaps.create(for: topology) : nil,
-            logger: logger)
+            binding: FleetBinding(
+                topology, units: units, assignment: assignment, isBestEffort: isBestEffort),
+            caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
         // In a paced run nobody waits for an answer at once: clocks wait, and messages are early.
         let policy =
             isPaced
             ? .sleeping
-            : WaitPolicy.suiting(threadCount: 1 + topology.dimms.count, processorCount: cores)
+            : WaitPolicy.suiting(threadCount: 1 + fleet.binding.unitCount, processorCount: cores)
         do {
-            let peers = try plan.peers.map {
-                try PeerRing.create(between: $0, capacity: plan.peerRingCapacity)
+            let peers = try rings.peers.map {
+                try PeerRing.create(between: $0, capacity: rings.peerCapacity)
             }
-            for dimm in topology.dimms.indices {
+            for unit in 0..<fleet.binding.unitCount {
                 try Interruption.check()
                 try fleet.startWorker(
-                    dimm: dimm, executable: executable, model: model, peers: peers,
-                    ringCapacity: plan.ringCapacity, waitPolicy: policy)
+                    dimm: unit, executable: executable, model: model, peers: peers,
+                    ringCapacity: rings.capacity, waitPolicy: policy)
             }
         } catch let error as RingError {
             throw Failure(.machineLacks, "shared memory for the rings: \(error)")
@@ -85,25 +105,26 @@ final class WorkerFleet {
     }
 
     private func startWorker(
-        dimm: Int, executable: String, model: LoadedModel, peers: [PeerRing],
+        dimm: Int, executable: String, model: LoadedModel?, peers: [PeerRing],
         ringCapacity: Int, waitPolicy: WaitPolicy
     ) throws {
         let session = RingSession.random()
         let segment = try RingSegment.create(
             capacityPerDirection: ringCapacity, session: session)
-        let arguments =
-            [
-                "worker", "--coordinator", "\(getpid())", "--session", session.description,
-                "--dimm", "\(dimm)",
-                "--spin-iterations", "\(waitPolicy.spinIterations)",
-                "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
-            ] + binding.arguments(ofDIMM: dimm)
-            + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
-            + peers.flatMap { $0.argument(ofDIMM: dimm).map { ["--peer", $0] } ?? [] }
-        var inherited = [
-            (descriptor: segment.descriptor, as: Self.linkDescriptor),
-            (descriptor: model.descriptor, as: Self.modelDescriptor),
+        var arguments = [
+            "worker", "--coordinator", "\(getpid())", "--session", session.description,
+            "--dimm", "\(dimm)",
+            "--spin-iterations", "\(waitPolicy.spinIterations)",
+            "--yield-count", "\(waitPolicy.yieldCount)",
         ]
+        arguments += binding.arguments(ofDIMM: dimm)
+        arguments += model.map { ["--model-name", $0.path] } ?? ["--shape"]
+        if let caps { arguments += ["--links", "\(caps.board.linkCount)"] }
+        for peer in peers.compactMap({ $0.argument(ofDIMM: dimm) }) {
+            arguments += ["--peer", peer]
+        }
+        var inherited = [(descriptor: segment.descriptor, as: Self.linkDescriptor)]
+        if let model { inherited.append((model.descriptor, as: Self.modelDescriptor)) }
         if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
         let ends = peers.filter { $0.argument(ofDIMM: dimm) != nil }
         for (index, peer) in ends.enumerated() {
@@ -171,6 +192,8 @@ final class WorkerFleet {
             return Failure(.internalFault, "emulated time: \(text)")
         case .gpu(let text):
             return Failure(.machineLacks, "GPU role: \(text)")
+        case .activity(let text):
+            return Failure(.badInput, "activity: \(text)")
         }
     }
 
