@@ -97,7 +97,9 @@ let package = Package(
         layer(.foundations, "Quantities"),
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
-        layer(.foundations, "Topology", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "CheckedYAML", imports: ["Quantities"], products: ["Yams"]),
+        layer(.foundations, "ModelCatalogue", imports: ["CheckedYAML", "WeightFormats"]),
+        layer(.foundations, "Topology", imports: ["CheckedYAML", "Quantities"]),
         layer(.foundations, "PackedSets"),
         layer(.foundations, "Messages", imports: ["PackedSets"]),
         layer(
@@ -143,7 +145,8 @@ let package = Package(
             .policy, "Scheduling",
             imports: ["ActivationPredictor", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
-            .policy, "SyntheticActivity", imports: ["PackedSets", "Quantities", "SeededRandom"]),
+            .policy, "SyntheticActivity",
+            imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
             .policy, "Transformer",
             imports: [
@@ -161,30 +164,32 @@ let package = Package(
         layer(
             .roles, "Coordinator",
             imports: [
-                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages", "ModelFile",
-                "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
-                "Scheduling", "Telemetry", "Topology", "Transformer",
+                "ActivationPredictor", "HardwareModel", "MappedMemory", "Messages",
+                "ModelCatalogue", "ModelFile", "NeuronPlacement", "NeuronShards", "Pacing",
+                "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
+
+        layer(.roles, "Reporting"),
 
         layer(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
-                "HardwareModel", "HostFacts", "Kernels", "MappedMemory", "Messages", "ModelFile",
-                "NUMABinding",
-                "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
-                "Quantities", "RingTransport", "Scheduling", "SparsityCalibration",
+                "HardwareModel", "HostFacts", "Kernels", "MappedMemory", "Messages",
+                "ModelCatalogue", "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards",
+                "OfflinePartition", "Pacing", "PackedSets",
+                "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
-            embedding: ["Texts/calibration.txt"]),
+            embedding: ["Texts/calibration.txt", "Texts/contradictions.txt", "Texts/paper.csv"]),
         layer(
             .programs, "benchmarks",
             imports: [
                 "ActivationPredictor", "CLinuxShims", "Kernels", "MappedMemory", "Messages",
-                "PackedSets", "Pacing", "Quantities", "RingTransport", "SeededRandom",
-                "SyntheticActivity", "WeightFormats",
+                "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
+                "SeededRandom", "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
             embedding: ["Texts/evaluation.txt"]),
@@ -215,6 +220,8 @@ let package = Package(
             imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
+            "ModelCatalogueTests", imports: ["CheckedYAML", "ModelCatalogue", "WeightFormats"]),
+        suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],
             products: ["SystemPackage"]),
@@ -234,6 +241,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite("ReportingTests", imports: ["Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
@@ -252,7 +260,8 @@ let package = Package(
             "SupervisionTests", imports: ["Supervision", "SupervisionProbe"],
             products: ["SystemPackage"]),
         suite(
-            "SyntheticActivityTests", imports: ["PackedSets", "Quantities", "SyntheticActivity"]),
+            "SyntheticActivityTests",
+            imports: ["ModelCatalogue", "PackedSets", "Quantities", "SyntheticActivity"]),
         suite(
             "SystemTests",
             imports: [
@@ -265,7 +274,8 @@ let package = Package(
             ]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),
-        suite("TopologyTests", imports: ["Quantities", "SeededRandom", "Topology"]),
+        suite(
+            "TopologyTests", imports: ["CheckedYAML", "Quantities", "SeededRandom", "Topology"]),
         suite(
             "TransformerTests",
             imports: [

@@ -15,18 +15,31 @@ struct GEMVUnitTests {
         #expect(unit.multiplyDuration(macCount: 81_920_000_000) == .ns(1_000_000_000))
     }
 
-    /// 256 KiB hold eight pairs of 16 KiB vectors.
-    @Test func `A batch beyond the buffer reads the weights again`() throws {
+    /// 256 KiB hold eight pairs of 16 KiB vectors; a tile of a neuron of 160 lines may be one.
+    @Test(
+        arguments: [
+            (1, 1, 1), (8, 1, 1), (9, 2, 1), (16, 2, 1), (17, 3, 1), (1_280, 160, 1),
+            (1_281, 160, 2), (2_560, 160, 2), (2_561, 160, 3),
+        ] as [(Int, Int, UInt64)])
+    func `A batch beyond the buffer is cut into tiles, one beyond its lines into passes`(
+        batch: Int, tiles: Int, passes: UInt64
+    ) throws {
+        let tiling = try paperUnit().tiling(
+            batchSize: batch, byteCountPerSequence: ByteCount(32 << 10), lineCountPerNeuron: 160)
+        #expect(tiling == BatchTiling(tileCount: tiles, passCount: passes))
+    }
+
+    @Test func `One sequence must fit at a line of each neuron`() throws {
         let unit = paperUnit()
-        let vectors = ByteCount(32 << 10)
-        #expect(try unit.passCount(batchSize: 8, byteCountPerSequence: vectors) == 1)
-        #expect(try unit.passCount(batchSize: 9, byteCountPerSequence: vectors) == 2)
-        #expect(try unit.passCount(batchSize: 1, byteCountPerSequence: ByteCount(256 << 10)) == 1)
-        let needed = ByteCount(256 << 10) + ByteCount(1)
+        let two = ByteCount(512 << 10)
+        #expect(
+            try unit.tiling(batchSize: 1, byteCountPerSequence: two, lineCountPerNeuron: 2)
+                == BatchTiling(tileCount: 2, passCount: 1))
         let error = HardwareModelError.bufferTooSmall(
-            needed: needed, capacity: ByteCount(256 << 10))
+            needed: ByteCount(256 << 10) + ByteCount(1), capacity: ByteCount(256 << 10))
         #expect(throws: error) {
-            try unit.passCount(batchSize: 1, byteCountPerSequence: needed)
+            try unit.tiling(
+                batchSize: 1, byteCountPerSequence: two + ByteCount(1), lineCountPerNeuron: 2)
         }
     }
 
@@ -74,10 +87,13 @@ struct DIMMModelTests {
             gemvUnit: paperUnit(overlap: overlap), activationUnit: paperActivationUnit)
     }
 
-    private func work(_ counts: [Int], batch: Int = 1) -> NeuronWork {
+    private func work(
+        _ counts: [Int], batch: Int = 1, products: Int? = nil, byteCount: Int = 10_240
+    ) -> NeuronWork {
         NeuronWork(
-            neuronCountPerRank: counts, neuronByteCount: 10_240, weightsPerNeuron: 5_120,
-            batchSize: batch, vectorByteCountPerSequence: ByteCount(20_480))
+            neuronCountPerRank: counts, neuronByteCount: byteCount, weightsPerNeuron: 5_120,
+            batchSize: batch, productCount: products,
+            vectorByteCountPerSequence: ByteCount(20_480))
     }
 
     /// 100 neurons of 160 lines on the busiest rank; the others wait for it.
@@ -108,16 +124,68 @@ struct DIMMModelTests {
         #expect(table.count == 1)
     }
 
-    @Test func `A batch multiplies more, and reads again only beyond the buffer`() throws {
+    @Test func `A batch multiplies more and reads no more while its vectors fit`() throws {
         var table = DRAMEfficiencyTable()
         let model = try dimm()
         let one = try model.timing(of: work([8, 8, 8, 8]), using: &table)
         let twelve = try model.timing(of: work([8, 8, 8, 8], batch: 12), using: &table)
-        let thirteen = try model.timing(of: work([8, 8, 8, 8], batch: 13), using: &table)
         #expect(twelve.read == one.read)
         #expect(twelve.multiply == one.multiply * 12)
-        #expect(thirteen.read > one.read)
-        #expect(thirteen.read <= one.read * 2)
+        #expect(table.count == 1)
+    }
+
+    /// Twelve sequences fit 256 KiB, 25 need two tiles of 80 lines, 38 three of 53.3 lines, which
+    /// are 54; the same lines come in shorter blocks.
+    @Test(arguments: [(13, 2, 80), (25, 2, 80), (26, 3, 54), (38, 3, 54), (39, 4, 40)])
+    func `Beyond the buffer each weight is read once, in shorter blocks`(
+        batch: Int, tiles: Int, linesPerTile: UInt64
+    ) throws {
+        var table = DRAMEfficiencyTable()
+        let model = try dimm()
+        let timing = try model.timing(of: work([8, 8, 7, 8], batch: batch), using: &table)
+        let efficiency = try model.dram.efficiency(
+            mode: .ndpCenterBuffer,
+            pattern: .randomBlocks(byteCount: (10_240 + tiles - 1) / tiles))
+        #expect(
+            timing.read
+                == efficiency.duration(ofLinesOnOnePath: 8 * UInt64(tiles) * linesPerTile))
+        // 31 neurons x batch x 5120 MACs in groups of 2048, 25 ns each.
+        let groups = (31 * UInt64(batch) * 5_120 + 2_047) / 2_048
+        #expect(timing.multiply == .ns(groups * 25))
+    }
+
+    /// Neurons of two lines: 25 sequences in two tiles of one line, the 26th in a second pass.
+    @Test(arguments: [(25, 1), (26, 2), (50, 2), (51, 3)] as [(Int, UInt64)])
+    func `Beyond one line a tile weights are read again`(batch: Int, passes: UInt64) throws {
+        var table = DRAMEfficiencyTable()
+        let model = try dimm()
+        let timing = try model.timing(
+            of: work([8, 8, 8, 8], batch: batch, byteCount: 128), using: &table)
+        let efficiency = try model.dram.efficiency(
+            mode: .ndpCenterBuffer, pattern: .randomBlocks(byteCount: 64))
+        #expect(timing.read == efficiency.duration(ofLinesOnOnePath: 8 * 2 * passes))
+    }
+
+    @Test func `Sequences that need only some neurons multiply only those`() throws {
+        var table = DRAMEfficiencyTable()
+        let model = try dimm()
+        let all = try model.timing(of: work([4, 0, 0, 0], batch: 4), using: &table)
+        let some = try model.timing(of: work([4, 0, 0, 0], batch: 4, products: 6), using: &table)
+        #expect(work([4, 0, 0, 0], batch: 4).productCount == 16)
+        #expect(all.multiply == .ns(16 * 5 * 25 / 2))
+        #expect(some.multiply == .ns(6 * 5 * 25 / 2))
+        #expect(some.read == all.read)
+    }
+
+    @Test func `Neurons that move are read whole, however large the batch`() throws {
+        var table = DRAMEfficiencyTable()
+        let model = try dimm()
+        let moved = try model.movementDuration(
+            neuronCountPerRank: [8, 3, 0, 0], neuronByteCount: 10_240, using: &table)
+        #expect(try model.timing(of: work([8, 3, 0, 0]), using: &table).read == moved)
+        #expect(
+            try model.movementDuration(
+                neuronCountPerRank: [0, 0, 0, 0], neuronByteCount: 10_240, using: &table) == .zero)
     }
 
     @Test func `Striped neurons keep all ranks equally busy`() throws {

@@ -1,3 +1,4 @@
+import ModelCatalogue
 import Quantities
 import SyntheticActivity
 import Testing

@@ -1,3 +1,4 @@
+import ModelCatalogue
 import SyntheticActivity
 import Testing
 

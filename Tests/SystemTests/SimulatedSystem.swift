@@ -294,11 +294,19 @@ final class SizeProbe: FactProbe {
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts {
+        var facts = nextFacts()
+        facts.weightByteCount = UInt64(weights.byteCount)
+        facts.keyValueByteCount = UInt64(keysAndValues.byteCount)
+        return facts
+    }
+
+    func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts { nextFacts() }
+
+    private func nextFacts() -> WorkerFacts {
         callCount += 1
         return WorkerFacts(
-            weightByteCount: UInt64(weights.byteCount),
-            keyValueByteCount: UInt64(keysAndValues.byteCount), node: UInt64(dimm),
-            pagesOnNode: 0, pagesElsewhere: 0, pagesUntouched: 0, processorNanoseconds: callCount,
+            weightByteCount: 0, keyValueByteCount: 0, node: UInt64(dimm), pagesOnNode: 0,
+            pagesElsewhere: 0, pagesUntouched: 0, processorNanoseconds: callCount,
             privateDirtyByteCount: 0)
     }
 }

@@ -24,8 +24,10 @@ import Topology
 
     @Test func `Nodes that the machine has are its own`() throws {
         let assignment = try topology(interconnect: link).nodeAssignment(existing: [0, 1])
-        #expect(assignment.nodes == [[0], [0], [1], [0, 1]])
-        #expect(!assignment.isModelled && assignment.remark == nil)
+        #expect(assignment.dimms.map(\.processors) == [[0], [0], [1], [0, 1]])
+        #expect(assignment.dimms.map(\.memory) == [[0], [0], [1], [0, 1]])
+        #expect(assignment.coordinator == [0])
+        #expect(!assignment.isModelled && assignment.remarks.isEmpty)
     }
 
     @Test(arguments: [([0], [0: 0, 1: 0]), ([3], [0: 3, 1: 3])])
@@ -33,9 +35,10 @@ import Topology
         existing: [Int], standIns: [Int: Int]
     ) throws {
         let assignment = try topology(interconnect: link).nodeAssignment(existing: existing)
-        #expect(assignment.nodes == Array(repeating: existing, count: 4))
+        #expect(assignment.dimms.map(\.processors) == Array(repeating: existing, count: 4))
         #expect(assignment.standIns == standIns)
-        #expect(assignment.remark?.contains("modelled") == true)
+        #expect(assignment.remarks.count == 1)
+        #expect(assignment.remarks[0].contains("modelled"))
     }
 
     @Test func `More modelled nodes than real ones take them in turn`() throws {
@@ -54,7 +57,61 @@ import Topology
             """
         let topology = try Topology.parse(text, fileName: "four.yaml")
         let assignment = try topology.nodeAssignment(existing: [0, 1, 2], allowed: [0, 2])
-        #expect(assignment.nodes == [[0], [2], [0], [2]])
+        #expect(assignment.dimms.map(\.processors) == [[0], [2], [0], [2]])
+    }
+
+    @Test func `More DIMMs than nodes take them in turn, and it is said`() throws {
+        let text = """
+            format: 1
+            name: in turn
+            channels:
+              - { node: "0,2", rate: 25.6 GB/s, dimms: [0, 1, 2, 3, 4] }
+            dimm:
+              binding: { spread: in-turn }
+            """
+        let topology = try Topology.parse(text, fileName: "turn.yaml")
+        let assignment = try topology.nodeAssignment(existing: [0, 1, 2])
+        #expect(assignment.dimms.map(\.processors) == [[0], [2], [0], [2], [0]])
+        #expect(assignment.dimms.map(\.memory) == [[0], [2], [0], [2], [0]])
+        #expect(
+            assignment.remarks == ["5 DIMMs take nodes in turn: 3 on node 0, 2 on node 2"])
+    }
+
+    @Test func `Memory has nodes of its own where a DIMM says so`() throws {
+        let text = """
+            format: 1
+            name: remote
+            channels:
+              - { node: 0, rate: 25.6 GB/s, dimms: [0, 1, 2] }
+            dimm_overrides:
+              1: { binding: { policy: interleave, memory: all } }
+              2: { binding: { policy: bind, memory: "!0", rings: producer } }
+            """
+        let topology = try Topology.parse(text, fileName: "remote.yaml")
+        let assignment = try topology.nodeAssignment(existing: [0, 1])
+        #expect(assignment.dimms.map(\.processors) == [[0], [0], [0]])
+        #expect(assignment.dimms.map(\.memory) == [[0], [0, 1], [1]])
+        #expect(topology.dimms[2].binding.rings == .producer)
+        // On one node nothing is left of "all but node 0".
+        #expect(throws: TopologyError.self) { try topology.nodeAssignment(existing: [0]) }
+        let again = try Topology.parse(topology.rendered(), fileName: "shown.yaml")
+        #expect(again == topology)
+    }
+
+    @Test(arguments: ["local", "first-touch"])
+    func `A policy that takes no nodes is given none`(policy: String) {
+        let text = """
+            format: 1
+            name: contradiction
+            channels:
+              - { node: 0, rate: 25.6 GB/s, dimms: [0] }
+            dimm:
+              binding: { policy: \(policy), memory: 0 }
+            """
+        let error = #expect(throws: TopologyError.self) {
+            try Topology.parse(text, fileName: "contradiction.yaml")
+        }
+        #expect(error?.description.contains("takes no nodes") == true)
     }
 
     @Test func `Without an interconnect a missing node is an error, with its line`() throws {

@@ -6,6 +6,7 @@ import Topology
 @Suite struct ShippedFilesTests {
     static let names = [
         "1-dimm", "2-dimm", "4-dimm", "16-dimm", "rtx4090-8dimm", "rtx3090-8dimm", "t4-8dimm",
+        "32-dimm", "64-dimm", "ddr5-5600-8dimm", "lpddr5x-8dimm", "pcie4-8dimm", "pcie5-8dimm",
     ]
 
     static func load(_ name: String, set: [(String, String)] = []) throws -> Topology {
@@ -49,7 +50,7 @@ import Topology
         }
     }
 
-    @Test(arguments: zip(names, [1, 2, 4, 16, 8, 8, 8]))
+    @Test(arguments: zip(names, [1, 2, 4, 16, 8, 8, 8, 32, 64, 8, 8, 8, 8]))
     func `A shipped file has the DIMMs its name says`(name: String, count: Int) throws {
         let topology = try Self.load(name)
         #expect(topology.dimms.map(\.index) == Array(0..<count))

@@ -1,3 +1,4 @@
+import CheckedYAML
 import SeededRandom
 import Testing
 import Topology
@@ -58,7 +59,7 @@ import Topology
         }
         #expect(
             Fixture.problems(of: Fixture.minimal + comment.prefix(room + 1)) == [
-                "t.yaml: is 1000001 bytes; a topology has at most 1000000"
+                "t.yaml: is 1000001 bytes; at most 1000000 are read"
             ])
     }
 

@@ -121,6 +121,13 @@ package enum MessageKind: UInt16, Sendable {
     /// ``neuronWeights``.
     case sendNeurons = 12
 
+    /// In place of ``configure`` for a model of which there is only the shape. Payload:
+    /// ``ShapeConfiguration``. Answered by ``ready``. Requests then differ in this: sets of slots
+    /// are as many as the batch has sequences, one behind the other; ``storeKeysAndValues`` has
+    /// `count` positions of all the DIMM's heads and sequences; ``attend``, whose `count` is the
+    /// DIMM's heads, has all sequences'; requests that move neurons carry the block in `position`.
+    case configureShape = 13
+
     // Worker to coordinator.
     /// Payload: ``WorkerFacts``.
     case ready = 33

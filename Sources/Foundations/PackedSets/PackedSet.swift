@@ -139,4 +139,19 @@ package struct PackedSet: Equatable, Hashable, Sendable {
         }
         return count
     }
+
+    /// Adds one to the count of each member.
+    ///
+    /// - Parameter counts: [elementCount]; traps where one would overflow.
+    @inlinable
+    package func addMembers<Count: FixedWidthInteger>(to counts: inout [Count]) {
+        precondition(counts.count == elementCount)
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                counts[64 &* index &+ rest.trailingZeroBitCount] += 1
+                rest &= rest &- 1
+            }
+        }
+    }
 }

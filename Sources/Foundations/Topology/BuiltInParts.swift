@@ -1,3 +1,5 @@
+import CheckedYAML
+
 /// The parts that a topology file need not repeat: those of the paper's machine.
 ///
 /// The same values as in `topology/rtx4090-8dimm.yaml`, where each stands with its source; a test
@@ -23,6 +25,13 @@ enum BuiltInParts {
           memory: 32 GiB
           ranks: 4
           neuron_layout: whole-rank
+          binding:
+            policy: bind
+            memory: own
+            spread: together
+            rings: consumer
+            huge_pages: off
+            lock: off
           dram:
             generation: DDR4
             clock: 1600 MHz
@@ -75,7 +84,7 @@ enum BuiltInParts {
 
     /// The parts as a tree. Their place is the file as a whole: they stand on none of its lines.
     static func tree(fileName: String) throws(TopologyError) -> TreeValue {
-        let tree = try YAMLText(text: yaml) { _ in .file(fileName) }.tree()
+        let tree = try TopologyText.tree(of: yaml) { _ in .file(fileName) }
         guard let tree else { preconditionFailure("the built-in parts are empty") }
         return tree
     }

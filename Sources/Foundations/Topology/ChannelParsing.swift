@@ -1,3 +1,4 @@
+import CheckedYAML
 import Quantities
 
 /// A channel, and the place of its node set for checks that need a machine.

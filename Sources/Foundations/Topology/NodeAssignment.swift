@@ -1,20 +1,48 @@
-/// Which of a machine's nodes each DIMM's worker is bound to.
+/// Which of a machine's nodes hold each DIMM's worker and its memory.
 package struct NodeAssignment: Equatable, Sendable {
-    /// In DIMM order; each ascending, at least one node.
-    package let nodes: [[Int]]
+    /// One DIMM's nodes, as the machine numbers them.
+    package struct Nodes: Equatable, Sendable {
+        /// Whose CPUs the worker runs on; ascending, at least one.
+        package let processors: [Int]
+        /// What its memory policy speaks of; ascending, at least one.
+        package let memory: [Int]
+
+        package init(processors: [Int], memory: [Int]) {
+            self.processors = processors
+            self.memory = memory
+        }
+    }
+
+    /// In DIMM order.
+    package let dimms: [Nodes]
+    /// Where the GPU role is at home: the nodes of channel 0.
+    package let coordinator: [Int]
     /// The machine's node that stands in for each of the topology's, when the machine lacks some;
     /// empty when the topology's nodes are the machine's own.
     package let standIns: [Int: Int]
+    /// Whether some DIMM takes one node of a set in turn.
+    let takesTurns: Bool
 
     /// Whether what crosses between nodes is modelled only.
     package var isModelled: Bool { !standIns.isEmpty }
 
-    /// What a reader must know of stand-ins; `nil` without any.
-    package var remark: String? {
-        guard isModelled else { return nil }
-        let pairs = standIns.sorted { $0.key < $1.key }
-        return "the topology's nodes are modelled, in turn on those of this machine: "
-            + pairs.map { "\($0.key) on \($0.value)" }.joined(separator: ", ")
+    /// What a reader must know of nodes that are not simply as written; empty most often.
+    package var remarks: [String] {
+        var remarks: [String] = []
+        if isModelled {
+            let pairs = standIns.sorted { $0.key < $1.key }.map { "\($0.key) on \($0.value)" }
+            remarks.append(
+                "the topology's nodes are modelled, in turn on those of this machine: "
+                    + pairs.joined(separator: ", "))
+        }
+        if takesTurns {
+            let counts = Dictionary(grouping: dimms.flatMap(\.processors)) { $0 }
+            let list = counts.sorted { $0.key < $1.key }
+                .map { "\($0.value.count) on node \($0.key)" }
+            remarks.append(
+                "\(dimms.count) DIMMs take nodes in turn: " + list.joined(separator: ", "))
+        }
+        return remarks
     }
 }
 
@@ -34,35 +62,58 @@ extension Topology {
         do throws(TopologyError) {
             try checkNodes(against: existing, allowed: allowed)
         } catch {
-            guard let modelled = modelledAssignment(on: allowed ?? existing, existing: existing)
+            guard let hosts = standIns(on: allowed ?? existing, existing: existing),
+                let modelled = assignment(
+                    existing: hosts.keys.sorted(), allowed: nil, machineNode: { hosts[$0] })
             else { throw error }
             return modelled
         }
-        return NodeAssignment(
-            nodes: dimms.map { resolve($0, existing: existing, allowed: allowed) ?? [] },
-            standIns: [:])
+        guard let real = assignment(existing: existing, allowed: allowed, machineNode: { $0 })
+        else { preconditionFailure("every node set was checked") }
+        return real
     }
 
-    /// `nil` unless the interconnect knows every node that the DIMMs name, and one that the
-    /// machine lacks is among them.
-    private func modelledAssignment(on machineNodes: [Int], existing: [Int]) -> NodeAssignment? {
+    /// The machine's node for each node that the interconnect knows; `nil` unless the machine lacks
+    /// one of these.
+    private func standIns(on machineNodes: [Int], existing: [Int]) -> [Int: Int]? {
         guard let interconnect, !machineNodes.isEmpty else { return nil }
         let modelled = Set(interconnect.links.flatMap { [$0.lowerNode, $0.upperNode] }).sorted()
         guard !modelled.allSatisfy(existing.contains) else { return nil }
         let hosts = machineNodes.sorted()
-        let standIns = Dictionary(
+        return Dictionary(
             uniqueKeysWithValues: modelled.enumerated().map {
                 ($0.element, hosts[$0.offset % hosts.count])
             })
-        var nodes: [[Int]] = []
-        for dimm in dimms {
-            guard let named = resolve(dimm, existing: modelled, allowed: nil) else { return nil }
-            nodes.append(Set(named.compactMap { standIns[$0] }).sorted())
-        }
-        return NodeAssignment(nodes: nodes, standIns: standIns)
     }
 
-    private func resolve(_ dimm: DIMM, existing: [Int], allowed: [Int]?) -> [Int]? {
-        try? dimm.nodeSet.resolved(existing: existing, allowed: allowed)
+    /// - Parameter machineNode: the machine's node for one that a set resolved to.
+    /// - Returns: `nil` when a set names a node beyond `existing`.
+    private func assignment(
+        existing: [Int], allowed: [Int]?, machineNode: (Int) -> Int?
+    ) -> NodeAssignment? {
+        func resolve(_ set: NodeSet) -> [Int]? {
+            try? set.resolved(existing: existing, allowed: allowed)
+        }
+        func onMachine(_ nodes: [Int]) -> [Int] { Set(nodes.compactMap(machineNode)).sorted() }
+        var entries: [NodeAssignment.Nodes] = []
+        for dimm in dimms {
+            guard var own = resolve(dimm.nodeSet) else { return nil }
+            if dimm.binding.spread == .inTurn { own = [own[dimm.index % own.count]] }
+            guard let memory = dimm.binding.memoryNodeSet.map(resolve) ?? own else { return nil }
+            entries.append(
+                NodeAssignment.Nodes(processors: onMachine(own), memory: onMachine(memory)))
+        }
+        let isReal = existing.allSatisfy { machineNode($0) == $0 }
+        return NodeAssignment(
+            dimms: entries,
+            coordinator: channels.first.flatMap { resolve($0.nodeSet) }.map(onMachine)
+                ?? entries[0].processors,
+            standIns: isReal
+                ? [:]
+                : Dictionary(
+                    uniqueKeysWithValues: existing.compactMap { node in
+                        machineNode(node).map { (node, $0) }
+                    }),
+            takesTurns: dimms.contains { $0.binding.spread == .inTurn })
     }
 }

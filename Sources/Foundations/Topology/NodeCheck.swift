@@ -1,3 +1,5 @@
+import CheckedYAML
+
 extension Topology {
     /// Checks that every DIMM's node set means something on a machine.
     ///
@@ -14,6 +16,12 @@ extension Topology {
                 _ = try dimm.nodeSet.resolved(existing: existing, allowed: allowed)
             } catch {
                 let path = nodePath(of: dimm)
+                problems.add(source.place(of: path), path, error.description)
+            }
+            do throws(NodeSetError) {
+                _ = try dimm.binding.memoryNodeSet?.resolved(existing: existing, allowed: allowed)
+            } catch {
+                let path = "dimm.binding.memory"
                 problems.add(source.place(of: path), path, error.description)
             }
         }

@@ -1,3 +1,4 @@
+import CheckedYAML
 import Quantities
 
 /// What is written: the keys of a topology file, in the order a newcomer reads them.
@@ -219,7 +220,7 @@ extension Topology.DIMM {
         .group([
             ("memory", .plain(memoryCapacity.exactDescription)),
             ("ranks", .plain(String(rankCount))),
-            ("neuron_layout", .plain(neuronLayout.rawValue)),
+            ("neuron_layout", .plain(neuronLayout.rawValue)), ("binding", binding.rendered),
             ("dram", dram.rendered), ("ndp", ndpCore.rendered),
             ("activation_unit", activationUnit.rendered),
         ])

@@ -1,3 +1,5 @@
+import CheckedYAML
+
 /// Where values of a topology were written, by key path; carried for later, machine-bound checks.
 struct SourceMap: Sendable {
     let fileName: String

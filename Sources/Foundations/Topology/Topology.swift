@@ -87,6 +87,7 @@ extension Topology {
         package let channelIndex: Int
         /// Where the worker of this DIMM is bound: its threads and its memory.
         package let nodeSet: NodeSet
+        package let binding: HostBinding
         package let memoryCapacity: ByteCount
         package let rankCount: Int
         package let neuronLayout: NeuronLayout

@@ -32,6 +32,7 @@ extension Topology {
     package enum DRAMGeneration: String, CaseIterable, Sendable {
         case ddr4 = "DDR4"
         case ddr5 = "DDR5"
+        case lpddr5x = "LPDDR5X"
     }
 
     /// How an address is split, most significant part first.

@@ -1,3 +1,4 @@
+import CheckedYAML
 import Quantities
 
 extension Topology {
@@ -15,9 +16,9 @@ extension Topology {
     package static func parse(
         _ text: String, fileName: String, overrides: [TopologyOverride] = []
     ) throws(TopologyError) -> Topology {
-        let tree = try YAMLText(text: text) { line in
+        let tree = try TopologyText.tree(of: text) { line in
             line.map { .line($0, file: fileName) } ?? .file(fileName)
-        }.tree()
+        }
         guard let tree else {
             throw TopologyError(
                 problems: [
@@ -72,7 +73,7 @@ extension Topology {
     ) throws(TopologyError) -> TreeValue {
         let text = override.value.drop { $0 == " " }
         if text.hasPrefix("[") || text.hasPrefix("{") {
-            let tree = try YAMLText(text: override.value) { _ in place }.tree(at: override.path)
+            let tree = try TopologyText.tree(of: override.value, at: override.path) { _ in place }
             if let tree { return tree }
         }
         let content: TreeValue.Content = text.isEmpty ? .empty : .text(override.value)
@@ -163,6 +164,24 @@ struct TopologyReader {
             if let node = source.node { places["channels.\(source.channel.index).node"] = node }
         }
         return SourceMap(fileName: fileName, places: places)
+    }
+}
+
+/// YAML as topologies write it.
+enum TopologyText {
+    /// The text as a tree rooted at `path`; `nil` for a text without any value.
+    static func tree(
+        of text: String, at path: String = "", place: @escaping @Sendable (Int?) -> YAMLPlace
+    ) throws(TopologyError) -> TreeValue? {
+        let yaml = YAMLText(
+            text: text,
+            aliasAdvice: "repeat the value, or state it once in 'dimm', which all DIMMs share",
+            place: place)
+        do throws(YAMLError) {
+            return try yaml.tree(at: path)
+        } catch {
+            throw TopologyError(error)
+        }
     }
 }
 

@@ -48,7 +48,7 @@ extension HostAssessment {
         for (dimm, worker) in demand.workers.enumerated() where facts.machine.isAvailable {
             do throws(NUMABindingError) {
                 _ = try facts.machine.bindableCPUs(ofNodes: worker.nodes)
-                try facts.machine.checkMemory(ofNodes: worker.nodes)
+                try facts.machine.checkMemory(ofNodes: worker.memoryNodes)
             } catch {
                 return Finding(
                     "topology nodes", .missing, "DIMM \(dimm): \(error)", why: why,
@@ -75,8 +75,8 @@ extension HostAssessment {
             .map { "node \($0.key): \(Quantity.bytes($0.value)) free" }.joined(separator: "; ")
         var needed: [Int: Int] = [:]
         for worker in demand?.workers ?? [] {
-            guard let byteCount = worker.byteCount, worker.nodes.count == 1 else { continue }
-            needed[worker.nodes[0], default: 0] += byteCount
+            guard let byteCount = worker.byteCount, worker.memoryNodes.count == 1 else { continue }
+            needed[worker.memoryNodes[0], default: 0] += byteCount
         }
         let short = needed.sorted { $0.key < $1.key }.first { free[$0.key] ?? .max < $0.value }
         guard let short else { return Finding("node memory", .ok, text, why: why) }

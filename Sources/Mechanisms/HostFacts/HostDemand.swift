@@ -2,12 +2,16 @@
 package struct HostDemand: Equatable, Sendable {
     /// One worker: where it is bound, and how much memory it fills.
     package struct Worker: Equatable, Sendable {
+        /// Whose CPUs it runs on.
         package let nodes: [Int]
+        /// Where its memory is to come from.
+        package let memoryNodes: [Int]
         /// `nil` without a model.
         package let byteCount: Int?
 
-        package init(nodes: [Int], byteCount: Int?) {
+        package init(nodes: [Int], memoryNodes: [Int]? = nil, byteCount: Int?) {
             self.nodes = nodes
+            self.memoryNodes = memoryNodes ?? nodes
             self.byteCount = byteCount
         }
     }

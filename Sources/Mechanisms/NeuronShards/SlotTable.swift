@@ -27,8 +27,11 @@ package struct SlotTable: Equatable, Sendable {
     private static let scaleBlockSize: UInt32 = 32
 
     private var neurons: [UInt32?]  // [slots]
-    /// The block whose scales a slot shares; `nil` where the slot takes any neuron, [slots].
+    /// The block whose scales a slot shares; `nil` where the slot takes any neuron, [slots]. Empty
+    /// where all do.
     private let sharedBlocks: [UInt32?]
+    /// Ascending.
+    private var emptySlots: [Int]
 
     /// The table of a shard that was loaded with `neurons`.
     package init(
@@ -40,6 +43,18 @@ package struct SlotTable: Equatable, Sendable {
         let spares = Array(repeating: UInt32?.none, count: mobility.spareSlotCount)
         self.neurons = neurons + spares
         sharedBlocks = neurons.map { isShared ? $0 / Self.scaleBlockSize : nil } + spares
+        emptySlots = Array(neurons.count..<neurons.count + mobility.spareSlotCount)
+    }
+
+    /// The table of a DIMM of which only the shape is known: any slot takes any neuron.
+    ///
+    /// - Parameter slotCount: at least the neurons.
+    package init(neurons: [UInt32], slotCount: Int) {
+        precondition(slotCount >= neurons.count)
+        let spares = Array(repeating: UInt32?.none, count: slotCount - neurons.count)
+        self.neurons = neurons + spares
+        sharedBlocks = []
+        emptySlots = Array(neurons.count..<slotCount)
     }
 
     package var slotCount: Int { neurons.count }
@@ -52,19 +67,36 @@ package struct SlotTable: Equatable, Sendable {
     /// Whether the slot is empty and can hold the neuron.
     package func takes(_ neuron: UInt32, slot: Int) -> Bool {
         guard neurons[slot] == nil else { return false }
+        guard !sharedBlocks.isEmpty else { return true }
         return sharedBlocks[slot].map { $0 == neuron / Self.scaleBlockSize } ?? true
     }
 
     /// The lowest slot that takes the neuron, of those fit for few neurons if there is one.
     package func emptySlot(for neuron: UInt32) -> Int? {
-        let fitting = neurons.indices.filter { takes(neuron, slot: $0) }
+        guard !sharedBlocks.isEmpty else { return emptySlots.first }
+        let fitting = emptySlots.filter { takes(neuron, slot: $0) }
         return fitting.first { sharedBlocks[$0] != nil } ?? fitting.first
     }
 
     package mutating func fill(_ slot: Int, with neuron: UInt32) {
         precondition(takes(neuron, slot: slot), "the slot does not take this neuron")
         neurons[slot] = neuron
+        emptySlots.remove(at: place(ofSlot: slot))
     }
 
-    package mutating func release(_ slot: Int) { neurons[slot] = nil }
+    package mutating func release(_ slot: Int) {
+        guard neurons[slot] != nil else { return }
+        neurons[slot] = nil
+        emptySlots.insert(slot, at: place(ofSlot: slot))
+    }
+
+    /// Where a slot is, or would be, among the empty ones.
+    private func place(ofSlot slot: Int) -> Int {
+        var (low, high) = (0, emptySlots.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if emptySlots[middle] < slot { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 }

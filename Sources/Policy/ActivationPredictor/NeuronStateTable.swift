@@ -105,6 +105,36 @@ package struct NeuronStateTable: Equatable, Sendable {
         }
     }
 
+    /// States plus `weight` for each of a neuron's two parents that is active, at most 15: how
+    /// strongly own activity and parents together speak for a neuron.
+    ///
+    /// - Parameters:
+    ///   - parents: two per neuron, as in ``CorrelationTable``.
+    ///   - below: the active neurons of the layer below; names every parent.
+    package func raised(
+        by weight: Int, forActiveParents parents: [UInt16], below: PackedSet
+    ) -> NeuronStateTable {
+        precondition(weight >= 0 && weight <= Self.maximumState)
+        precondition(parents.count == 2 * neuronCount)
+        let lookup = ParentLookup(parents, below: below.words)
+        var raised = self
+        for setIndex in below.words.indices where 64 * setIndex < neuronCount {
+            let active = lookup.word(firstChild: 64 * setIndex)
+            let first = setIndex * Self.wordsPerSetWord
+            let end = min(first + Self.wordsPerSetWord, words.count)
+            var shift: UInt64 = 0
+            for index in first..<end {
+                for bits in [active.any, active.both] {
+                    raised.words[index] = StateLanes.addSaturating(
+                        raised.words[index],
+                        StateLanes.spread(bits &>> shift) &* UInt64(weight))
+                }
+                shift &+= 16
+            }
+        }
+        return raised
+    }
+
     /// The neurons whose state is above `threshold`; all of them when that is negative.
     package func neurons(above threshold: Int) -> PackedSet {
         guard threshold >= 0 else { return .full(elementCount: neuronCount) }

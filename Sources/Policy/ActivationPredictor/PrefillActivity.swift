@@ -35,13 +35,7 @@ package struct PrefillActivity: Equatable, Sendable {
     /// Adds the next token's active neurons of one block.
     package mutating func add(_ active: PackedSet, layer: Int, block: Int) {
         precondition(active.elementCount == layout.neuronCounts[block])
-        for (index, word) in active.words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                counts[layer][block][64 * index + rest.trailingZeroBitCount] += 1
-                rest &= rest - 1
-            }
-        }
+        active.addMembers(to: &counts[layer][block])
         tokenCounts[layer][block] += 1
         latest[layer][block] = active
     }

@@ -14,9 +14,18 @@ package struct StatePredictor: ActivityPredictor {
         case layerOnly
     }
 
+    /// What is computed of the first layer, whose neurons have no parents.
+    package enum FirstLayer: String, CaseIterable, Sendable {
+        /// All: s1 + lambda × s2 > T can never hold where s2 is always 0, and nothing may be missed.
+        case full
+        /// s1 > T_h, as by the token-only rule; a rule without states computes all.
+        case byState = "by-state"
+    }
+
     package let name: String
     package let layout: NeuronLayout
     package let rule: Rule
+    package let firstLayer: FirstLayer
     package let constants: PredictorConstants
     private let correlations: CorrelationTable?
     /// Nil under `layerOnly`, which needs none. Whoever decides what is hot reads them too.
@@ -25,13 +34,14 @@ package struct StatePredictor: ActivityPredictor {
     /// - Parameter correlations: needed by every rule but `tokenOnly`; of the same layout.
     package init(
         name: String, layout: NeuronLayout, rule: Rule, constants: PredictorConstants = .paper,
-        correlations: CorrelationTable? = nil
+        correlations: CorrelationTable? = nil, firstLayer: FirstLayer = .full
     ) {
         precondition(rule == .tokenOnly || correlations != nil)
         precondition(correlations == nil || correlations?.layout == layout)
         self.name = name
         self.layout = layout
         self.rule = rule
+        self.firstLayer = firstLayer
         self.constants = constants
         self.correlations = rule == .tokenOnly ? nil : correlations
         states = rule == .layerOnly ? nil : NeuronStates(layout: layout, constants: constants)
@@ -50,10 +60,10 @@ package struct StatePredictor: ActivityPredictor {
         into predicted: inout PackedSet
     ) {
         precondition(predicted.elementCount == layout.neuronCounts[block])
-        // s1 + lambda s2 > T can never hold where s2 is always 0, so the first layer is computed
-        // in full, whatever the rule: all three then differ in the same layers only.
+        // Whatever the rule, the first layer is treated alike: all three then differ in the same
+        // layers only.
         guard let below = parents, layer > 0 else {
-            predicted.insertAll()
+            predictFirst(layer: layer, block: block, into: &predicted)
             return
         }
         precondition(below.elementCount == layout.neuronCounts[block])
@@ -65,15 +75,23 @@ package struct StatePredictor: ActivityPredictor {
         case (.combined, let table?, let lookup?):
             predictCombined(table, lookup, into: &predicted)
         case (.tokenOnly, let table?, _):
-            for index in predicted.words.indices {
-                let word = table.word(above: constants.hotThreshold, at: index)
-                predicted.setWord(word, at: index)
-            }
+            predictHot(table, into: &predicted)
         case (.layerOnly, _, let lookup?):
             for index in predicted.words.indices {
                 predicted.setWord(lookup.word(firstChild: 64 * index).both, at: index)
             }
         default: preconditionFailure("a \(rule) predictor was made without what it reads")
+        }
+    }
+
+    private func predictFirst(layer: Int, block: Int, into predicted: inout PackedSet) {
+        guard firstLayer == .byState, let states else { return predicted.insertAll() }
+        predictHot(states.table(layer: layer, block: block), into: &predicted)
+    }
+
+    private func predictHot(_ table: NeuronStateTable, into predicted: inout PackedSet) {
+        for index in predicted.words.indices {
+            predicted.setWord(table.word(above: constants.hotThreshold, at: index), at: index)
         }
     }
 

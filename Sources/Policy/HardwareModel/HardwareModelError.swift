@@ -14,7 +14,7 @@ package enum HardwareModelError: Error, Equatable, CustomStringConvertible {
     case timingOutOfRange(names: [String])
     case refreshNeverEnds(cycleCount: Int, interval: Int)
     case blockOutOfRange(byteCount: Int, possible: ClosedRange<Int>)
-    /// Vectors of one sequence alone exceed the buffer of the NDP core.
+    /// Even cut to one line of each neuron, vectors of one sequence exceed the NDP core's buffer.
     case bufferTooSmall(needed: ByteCount, capacity: ByteCount)
     case gpuMemoryExceeded(purpose: String, needed: ByteCount, left: ByteCount)
 
@@ -43,7 +43,7 @@ package enum HardwareModelError: Error, Equatable, CustomStringConvertible {
         case .blockOutOfRange(let byteCount, let possible):
             "block of \(byteCount) B is outside \(possible) B"
         case .bufferTooSmall(let needed, let capacity):
-            "NDP buffer of \(capacity) cannot hold the \(needed) of vectors of one sequence"
+            "NDP buffer of \(capacity) cannot hold the \(needed) of one sequence's smallest tile"
         case .gpuMemoryExceeded(let purpose, let needed, let left):
             "GPU memory: \(purpose) needs \(needed), \(left) are left"
         }

@@ -15,6 +15,9 @@ package struct LinkPlan: Sendable {
         package let latency: EmulatedDuration
     }
 
+    /// Index of the link between GPU and host.
+    package static let pcie = 0
+
     package private(set) var links: [Link]
     /// Which links a message between GPU and DIMM crosses, by DIMM.
     package let paths: [[Int]]
@@ -51,7 +54,7 @@ package struct LinkPlan: Sendable {
         // The GPU is at home on the node of channel 0.
         let gpuNode = topology.channels.first.flatMap { Self.node($0.nodeSet) }
         paths = topology.dimms.map { dimm in
-            var path = [0, 1 + dimm.channelIndex]
+            var path = [Self.pcie, 1 + dimm.channelIndex]
             if let gpuNode, let node = Self.node(dimm.nodeSet),
                 let crossing = crossings[[min(gpuNode, node), max(gpuNode, node)]]
             {

@@ -123,9 +123,13 @@ package struct HotColdAdjustment: Equatable, Sendable {
         var room = min(roomInShare, roomInMemory)
         var coldest = Coldest(resident, states: states)
         var swaps: [HotSwap] = []
+        var higher = PackedSet(elementCount: states.neuronCount)
         for state in stride(from: NeuronStateTable.maximumState, to: hotThreshold, by: -1) {
-            var wanted = states.neurons(inState: state)
+            let reached = states.neurons(above: state - 1)
+            var wanted = reached
+            wanted.subtract(higher)
             wanted.subtract(resident)
+            higher = reached
             for neuron in wanted.members {
                 guard swaps.count < swapLimit else { return swaps }
                 var evicted: Int?
@@ -166,13 +170,13 @@ package struct HotColdAdjustment: Equatable, Sendable {
 
 /// The residents from the lowest state up, ties to the lowest index, found state by state.
 private struct Coldest {
-    private let resident: PackedSet
     private let states: NeuronStateTable
     private var state = -1
+    private var left: PackedSet  // residents whose state is above `state`
     private var found: [Int] = []  // of `state`, not yet taken, descending
 
     init(_ resident: PackedSet, states: NeuronStateTable) {
-        self.resident = resident
+        left = resident
         self.states = states
     }
 
@@ -180,8 +184,11 @@ private struct Coldest {
         while found.isEmpty {
             guard state + 1 < limit else { return nil }
             state += 1
-            var set = states.neurons(inState: state)
-            set.formIntersection(resident)
+            var above = states.neurons(above: state)
+            above.formIntersection(left)
+            var set = left
+            set.subtract(above)
+            left = above
             found = set.members.reversed()
         }
         return state < limit ? found.removeLast() : nil

@@ -61,13 +61,7 @@ struct WindowCounts: Sendable {
 
     mutating func add(_ active: PackedSet, layer: Int, block: Int) {
         counted[layer][block].formUnion(active)
-        for (index, word) in active.words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                counts[layer][block][64 * index + rest.trailingZeroBitCount] += 1
-                rest &= rest - 1
-            }
-        }
+        active.addMembers(to: &counts[layer][block])
     }
 
     /// - Returns: whether the window is full; the caller then reads it and calls ``clear()``.

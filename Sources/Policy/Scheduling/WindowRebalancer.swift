@@ -70,8 +70,7 @@ package struct WindowRebalancer: Rebalancer {
             var active = homes.residents(layer: layer, block: block, dimm: donor)
             active.formIntersection(counted)
             let given = Self.neuronsToGive(
-                active, counts: counts, difference: loads[donor] - loads[receiver],
-                highestCount: windowTokenCount)
+                active, counts: counts, difference: loads[donor] - loads[receiver])
             for neuron in given {
                 remaps.append(
                     Remap(layer: layer, block: block, neuron: neuron, from: donor, to: receiver))
@@ -98,10 +97,12 @@ package struct WindowRebalancer: Rebalancer {
     /// The most activated neurons first, as long as the donor is the heavier and the move brings
     /// the two closer: a neuron of count A changes the difference by 2A, so A < difference.
     private static func neuronsToGive(
-        _ active: PackedSet, counts: [UInt16], difference: Int, highestCount: Int
+        _ active: PackedSet, counts: [UInt16], difference: Int
     ) -> [Int] {
         guard difference > 1 else { return [] }
         let neurons = active.members
+        // Several sequences together can count a neuron more often than the window has tokens.
+        let highestCount = neurons.reduce(0) { max($0, Int(counts[$1])) }
         var rest = difference
         var given: [Int] = []
         for count in stride(from: highestCount, to: 0, by: -1) where count < rest {

@@ -114,3 +114,26 @@ struct BlockProcess: Sendable {
         Double(thresholds[pair(ofNeuron: neuron, layer: layer)]) * 0x1p-32
     }
 }
+
+extension ActivityProcess {
+    /// Two parents for each neuron, as ``parents(layer:block:neuron:)`` names them: neuron `n`'s at
+    /// 2n and 2n + 1, the same twice where a pair is incomplete; empty in layer 0.
+    package func parentPairs(layer: Int, block: Int) -> [UInt16] {
+        check(layer: layer, block: block)
+        let process = blocks[block]
+        precondition(process.neuronCount <= 1 << 16)
+        guard layer > 0 else { return [] }
+        let secondColumn = 64 * process.pairWordCount
+        var parents: [UInt16] = []
+        parents.reserveCapacity(2 * process.neuronCount)
+        for neuron in 0..<process.neuronCount {
+            let pair = process.pair(ofNeuron: neuron, layer: layer)
+            let columns = [pair, pair + secondColumn].map { $0 < process.neuronCount ? $0 : pair }
+            for column in columns {
+                parents.append(
+                    UInt16(process.order.neuron(ofColumn: column, layer: layer - 1)))
+            }
+        }
+        return parents
+    }
+}

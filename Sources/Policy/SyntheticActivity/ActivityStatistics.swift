@@ -1,3 +1,4 @@
+package import ModelCatalogue
 package import Quantities
 
 /// What the activity of a model family looks like: the process's parameters.
@@ -44,10 +45,7 @@ package struct ActivityStatistics: Equatable, Sendable {
     }
 }
 
-/// The model families of the paper.
-package enum ModelFamily: String, CaseIterable, Sendable {
-    case opt, llama2, falcon
-
+extension ModelFamily {
     /// The table of parameters.
     ///
     /// Density: fitted to the paper's published speeds (input of the calibration; the paper says
@@ -56,13 +54,15 @@ package enum ModelFamily: String, CaseIterable, Sendable {
     /// about 70 %, flat from 25 on; parents predict with over 90 %; 52 % of the hot neurons change.
     package var statistics: ActivityStatistics {
         switch self {
-        case .opt: Self.make(100_000, frequent: 200_000, context: 700_000, longestSpell: 8)
-        case .llama2: Self.make(190_000, frequent: 430_000, context: 735_000, longestSpell: 8)
-        case .falcon: Self.make(193_000, frequent: 200_000, context: 250_000, longestSpell: 11)
+        case .opt: .published(100_000, frequent: 200_000, context: 700_000, longestSpell: 8)
+        case .llama2: .published(190_000, frequent: 430_000, context: 735_000, longestSpell: 8)
+        case .falcon: .published(193_000, frequent: 200_000, context: 250_000, longestSpell: 11)
         }
     }
+}
 
-    private static func make(
+extension ActivityStatistics {
+    fileprivate static func published(
         _ density: UInt64, frequent: UInt64, context: UInt64, longestSpell: Int
     ) -> ActivityStatistics {
         ActivityStatistics(

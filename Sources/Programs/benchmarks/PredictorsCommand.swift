@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ModelCatalogue
 import Quantities
 import SyntheticActivity
 

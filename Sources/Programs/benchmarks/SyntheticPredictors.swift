@@ -1,4 +1,5 @@
 import ActivationPredictor
+import ModelCatalogue
 import PackedSets
 import SyntheticActivity
 

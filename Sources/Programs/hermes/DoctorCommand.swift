@@ -76,12 +76,15 @@ struct DoctorCommand: ParsableCommand {
         } catch let failure as Failure {
             problem = failure.description
         }
-        let workers = (assignment?.nodes ?? []).enumerated().map { dimm, nodes in
-            HostDemand.Worker(nodes: nodes, byteCount: plan?.dimmByteCounts[dimm])
+        let workers = (assignment?.dimms ?? []).enumerated().map { dimm, nodes in
+            HostDemand.Worker(
+                nodes: nodes.processors, memoryNodes: nodes.memory,
+                byteCount: plan?.dimmByteCounts[dimm])
         }
         return HostDemand(
             topologyName: topology.name, dimmCount: topology.dimms.count, workers: workers,
-            nodeProblem: problem, nodeRemark: assignment?.remark,
+            nodeProblem: problem,
+            nodeRemark: assignment.flatMap { $0.isModelled ? $0.remarks.first : nil },
             ringByteCount: plan?.ringByteCount, byteCount: plan?.neededByteCount)
     }
 

@@ -12,12 +12,14 @@ struct Hermes: ParsableCommand {
             Examples:
               hermes run
               hermes run --topology 16-dimm --prompt "What is a NUMA node?" --tokens 64
+              hermes emulate --model llama2-70b
               hermes topology show --topology rtx4090-8dimm
             """,
         version: Provenance.versionLine,
         subcommands: [
-            RunCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
-            PartitionCommand.self, TopologyCommand.self, DoctorCommand.self, WorkerCommand.self,
+            RunCommand.self, EmulateCommand.self, ReproduceCommand.self, SweepCommand.self,
+            CalibrateCommand.self, RecordCommand.self, PolicyCommand.self, PartitionCommand.self,
+            TopologyCommand.self, DoctorCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

@@ -20,6 +20,9 @@ enum ModelHash {
         return hash
     }
 
+    /// Of the running program.
+    static func ofProgram() throws -> String { try compute("/proc/\(getpid())/exe") }
+
     private static func isHash(_ text: String) -> Bool {
         text.utf8.count == 64 && text.allSatisfy { $0.isASCII && $0.isHexDigit }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ModelCatalogue
 import OfflinePartition
 import Supervision
 import SyntheticActivity
@@ -142,6 +143,26 @@ struct PartitionSolving {
     func solve() throws -> Result {
         do {
             return try solving()
+        } catch let error as PartitionError {
+            throw Failure(.internalFault, error.description)
+        }
+    }
+
+    /// The placement alone, without a bound for the methods that have none.
+    func place() throws -> Partition {
+        do {
+            let outcome: PartitionOutcome
+            switch method {
+            case .ilp: outcome = try ILPPartitioner().solve(problem).outcome
+            case .frequency: outcome = try FrequencyPartitioner(homes: .balanced).partition(problem)
+            case .random: outcome = try RandomPartitioner(seed: seed).partition(problem)
+            }
+            try Interruption.check()
+            switch outcome {
+            case .infeasible(let reason):
+                throw Failure(.badInput, "no placement exists: \(reason)")
+            case .optimal(let partition), .best(let partition, _): return partition
+            }
         } catch let error as PartitionError {
             throw Failure(.internalFault, error.description)
         }

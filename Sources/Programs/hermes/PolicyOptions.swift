@@ -68,12 +68,13 @@ enum PredictorChoice: String, CaseIterable, ExpressibleByArgument {
 
     /// - Parameter correlations: needed by those with ``parents``.
     func predictor(
-        layout: NeuronLayout, constants: PredictorConstants, correlations: CorrelationTable?
+        layout: NeuronLayout, constants: PredictorConstants, correlations: CorrelationTable?,
+        firstLayer: StatePredictor.FirstLayer = .full
     ) -> any ActivityPredictor {
         func state(_ rule: StatePredictor.Rule) -> StatePredictor {
             StatePredictor(
                 name: rawValue, layout: layout, rule: rule, constants: constants,
-                correlations: correlations)
+                correlations: correlations, firstLayer: firstLayer)
         }
         switch self {
         case .combinedJaccard, .combinedConditional: return state(.combined)

@@ -90,6 +90,13 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
     var overrunLimit = 0.01
 
+    @Option(
+        help: """
+            When the kernel refuses a NUMA binding or pages lie elsewhere: strict ends the run \
+            (exit 69 or 73), best-effort says so and goes on.
+            """)
+    var binding = BindingStrictness.strict
+
     @Flag(help: "Print one layer's timeline as a table to re-compute by hand.")
     var explain = false
 
@@ -158,7 +165,7 @@ struct RunCommand: ParsableCommand {
                 isReference: reference, clock: reference ? .native : clock, dilation: dilation,
                 overrunLimit: overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
-                recordsTimeline: explain || trace != nil),
+                recordsTimeline: explain || trace != nil, binding: binding),
             output: output)
         let result = try session.run()
         try output.deliver(result.json())
@@ -167,11 +174,18 @@ struct RunCommand: ParsableCommand {
             if explain { Terminal.complain(Explanation(timeline).text()) }
         }
         Terminal.complain(result.summary())
+        try result.checkBinding()
         try result.checkFaithful()
     }
 }
 
 extension ClockKind: ExpressibleByArgument {}
+
+/// `--binding`: what to do about a binding that was not obtained.
+enum BindingStrictness: String, ExpressibleByArgument, CaseIterable {
+    case strict
+    case bestEffort = "best-effort"
+}
 
 /// `--dilation`: measured on this machine, or given.
 enum DilationChoice: ExpressibleByArgument {
@@ -216,6 +230,7 @@ struct RunRequest {
     let overrunLimit: Double
     let placement: PlacementChoice
     let recordsTimeline: Bool
+    let binding: BindingStrictness
 
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }

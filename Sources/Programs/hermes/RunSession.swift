@@ -97,7 +97,11 @@ struct RunSession {
         try plan.check()
         if request.isReference { return try runReference() }
         let fleet = try WorkerFleet.start(
-            topology: topology, model: loaded, plan: plan, isPaced: request.clock == .paced,
+            topology: topology, model: loaded,
+            rings: WorkerFleet.Rings(
+                capacity: plan.ringCapacity, peers: plan.peers,
+                peerCapacity: plan.peerRingCapacity),
+            isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
             logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan)
@@ -152,12 +156,13 @@ struct RunSession {
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
         try fleet.finish()
+        let proof = BindingProof(binding: fleet.binding, facts: facts, rings: fleet.ringPlaces())
         return RunResult(
             setting: setting, generation: decoded.generation,
             spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, migration: coordinator.migrationRecord,
-                facts: facts, fleet: fleet,
+                facts: facts, loadedFacts: loadedFacts, proof: proof, fleet: fleet,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ModelCatalogue
 import Quantities
 import SyntheticActivity
 import Topology

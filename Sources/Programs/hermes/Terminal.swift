@@ -30,6 +30,9 @@ enum Terminal {
         _ = write(line + "\n", to: STDERR_FILENO)
     }
 
+    /// Writes for people without ending the line.
+    static func mutter(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+
     /// - Returns: 0, or the number of the error.
     private static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var text = text

@@ -69,7 +69,7 @@ struct TopologyCheck: ParsableCommand {
     func run() throws {
         let (topology, path) = try arguments.load()
         let assignment = try WorkerFleet.nodeAssignment(of: topology)
-        if let remark = assignment.remark { Terminal.complain("hermes: \(remark)") }
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         if !output.writesJSONToStandardOutput {
             try Terminal.emit(
                 "ok: \(path): \(topology.channels.count) channels, "

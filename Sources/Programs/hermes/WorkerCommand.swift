@@ -12,7 +12,7 @@ import SystemPackage
 import Transformer
 
 /// `hermes worker`: one NDP-DIMM. Started by the coordinator, which passes the ring segment and
-/// the model as open descriptors.
+/// the model, if there is a file of it, as open descriptors.
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
@@ -27,8 +27,7 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "Index of the DIMM.")
     var dimm: Int
 
-    @Option(help: "NUMA nodes to bind to, comma-separated.")
-    var nodes: String
+    @OptionGroup var binding: WorkerBindingOptions
 
     @Option(help: "Looks at the ring before yielding; 0 when no core is spare.")
     var spinIterations: Int
@@ -44,13 +43,19 @@ struct WorkerCommand: ParsableCommand {
         help: "A worker that neurons are exchanged with: its DIMM and the ring's session, D:S.")
     var peers: [PeerArgument] = []
 
-    @Option(help: "What messages call the model file.")
-    var modelName: String
+    @Option(help: "What messages call the model file, which is inherited.")
+    var modelName: String?
+
+    @Flag(help: "Knows of the model only its shape, which the coordinator sends.")
+    var shape = false
 
     func validate() throws {
         guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
         guard spinIterations >= 0, yieldCount >= 0, dimm >= 0, links ?? 1 >= 1 else {
             throw ValidationError("--links is above 0, no other count below")
+        }
+        guard shape == (modelName == nil) else {
+            throw ValidationError("give --model-name or --shape")
         }
     }
 
@@ -118,17 +123,22 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func serve(_ link: RingLink) throws {
-        let nodeList = nodes.split(separator: ",").compactMap { Int($0) }
-        let binding = try WorkerBinding.bind(toNodes: nodeList)
-        let file = try ModelFile.adopt(
-            FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: modelName)
+        let binding = try WorkerBinding.bind(as: binding)
         let caps = try links.map {
             try SharedCaps.adopt(
                 FileDescriptor(rawValue: WorkerFleet.capsDescriptor), linkCount: $0)
         }
+        let pacing = WallPacing(board: caps?.board, sparesCores: false)
+        guard let modelName else {
+            var worker = try ShapeWorker.attach(
+                to: link, peers: attachPeers(), probe: binding, pacing: pacing)
+            return try worker.serve()
+        }
+        let file = try ModelFile.adopt(
+            FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: modelName)
         var worker = try DIMMWorker.attach(
             to: link, peers: attachPeers(), model: DecoderModel(file), probe: binding,
-            pacing: WallPacing(board: caps?.board, sparesCores: false))
+            pacing: pacing)
         try worker.serve()
     }
 

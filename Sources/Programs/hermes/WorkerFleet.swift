@@ -19,47 +19,69 @@ final class WorkerFleet {
     /// The first of the rings to other workers, in the order in which `--peer` names them.
     static let firstPeerDescriptor: Int32 = 6
 
+    /// What computes beside the GPU, a worker each.
+    enum Units {
+        case dimms
+        /// One host CPU in place of all NDP cores, on the nodes of all DIMMs.
+        case host
+    }
+
+    /// The rings of a run.
+    struct Rings {
+        /// Bytes of each direction between the coordinator and a worker.
+        var capacity: Int
+        /// The pairs of DIMMs whose workers hand neurons to each other, and bytes of each
+        /// direction between them.
+        var peers: [Topology.DIMMPair] = []
+        var peerCapacity = 0
+    }
+
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
-    /// The nodes that each DIMM's worker is bound to, as this machine has them.
-    let nodes: [[Int]]
+    /// What was asked of this machine for each DIMM, and for the rings.
+    let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     private let caps: SharedCaps?
     private let logger: Logger
 
-    private init(nodes: [[Int]], caps: SharedCaps?, logger: Logger) {
-        self.nodes = nodes
+    private init(binding: FleetBinding, caps: SharedCaps?, logger: Logger) {
+        self.binding = binding
         self.caps = caps
         self.logger = logger
     }
 
     deinit { stop() }
 
-    /// Starts one worker per DIMM; they wait for their configuration.
+    /// Starts one worker per unit; they wait for their configuration.
+    ///
+    /// - Parameter model: `nil` for workers that get the shape of their model from the
+    ///   coordinator.
     static func start(
-        topology: Topology, model: LoadedModel, plan: ResourcePlan, isPaced: Bool, logger: Logger
+        topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
+        isPaced: Bool, isBestEffort: Bool = false, logger: Logger
     ) throws -> WorkerFleet {
         let assignment = try nodeAssignment(of: topology)
-        if let remark = assignment.remark { Terminal.complain("hermes: \(remark)") }
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         let fleet = WorkerFleet(
-            nodes: assignment.nodes, caps: isPaced ? try SharedCaps.create(for: topology) : nil,
-            logger: logger)
+            binding: FleetBinding(
+                topology, units: units, assignment: assignment, isBestEffort: isBestEffort),
+            caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
         // In a paced run nobody waits for an answer at once: clocks wait, and messages are early.
         let policy =
             isPaced
             ? .sleeping
-            : WaitPolicy.suiting(threadCount: 1 + topology.dimms.count, processorCount: cores)
+            : WaitPolicy.suiting(threadCount: 1 + fleet.binding.unitCount, processorCount: cores)
         do {
-            let peers = try plan.peers.map {
-                try PeerRing.create(between: $0, capacity: plan.peerRingCapacity)
+            let peers = try rings.peers.map {
+                try PeerRing.create(between: $0, capacity: rings.peerCapacity)
             }
-            for dimm in topology.dimms.indices {
+            for unit in 0..<fleet.binding.unitCount {
                 try Interruption.check()
                 try fleet.startWorker(
-                    dimm: dimm, executable: executable, model: model, peers: peers,
-                    ringCapacity: plan.ringCapacity, waitPolicy: policy)
+                    dimm: unit, executable: executable, model: model, peers: peers,
+                    ringCapacity: rings.capacity, waitPolicy: policy)
             }
         } catch let error as RingError {
             throw Failure(.machineLacks, "shared memory for the rings: \(error)")
@@ -83,25 +105,26 @@ final class WorkerFleet {
     }
 
     private func startWorker(
-        dimm: Int, executable: String, model: LoadedModel, peers: [PeerRing],
+        dimm: Int, executable: String, model: LoadedModel?, peers: [PeerRing],
         ringCapacity: Int, waitPolicy: WaitPolicy
     ) throws {
         let session = RingSession.random()
         let segment = try RingSegment.create(
             capacityPerDirection: ringCapacity, session: session)
-        let nodeList = nodes[dimm].map { String($0) }.joined(separator: ",")
-        let arguments =
-            [
-                "worker", "--coordinator", "\(getpid())", "--session", session.description,
-                "--dimm", "\(dimm)", "--nodes", nodeList,
-                "--spin-iterations", "\(waitPolicy.spinIterations)",
-                "--yield-count", "\(waitPolicy.yieldCount)", "--model-name", model.path,
-            ] + (caps.map { ["--links", "\($0.board.linkCount)"] } ?? [])
-            + peers.flatMap { $0.argument(ofDIMM: dimm).map { ["--peer", $0] } ?? [] }
-        var inherited = [
-            (descriptor: segment.descriptor, as: Self.linkDescriptor),
-            (descriptor: model.descriptor, as: Self.modelDescriptor),
+        var arguments = [
+            "worker", "--coordinator", "\(getpid())", "--session", session.description,
+            "--dimm", "\(dimm)",
+            "--spin-iterations", "\(waitPolicy.spinIterations)",
+            "--yield-count", "\(waitPolicy.yieldCount)",
         ]
+        arguments += binding.arguments(ofDIMM: dimm)
+        arguments += model.map { ["--model-name", $0.path] } ?? ["--shape"]
+        if let caps { arguments += ["--links", "\(caps.board.linkCount)"] }
+        for peer in peers.compactMap({ $0.argument(ofDIMM: dimm) }) {
+            arguments += ["--peer", peer]
+        }
+        var inherited = [(descriptor: segment.descriptor, as: Self.linkDescriptor)]
+        if let model { inherited.append((model.descriptor, as: Self.modelDescriptor)) }
         if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
         let ends = peers.filter { $0.argument(ofDIMM: dimm) != nil }
         for (index, peer) in ends.enumerated() {
@@ -119,6 +142,7 @@ final class WorkerFleet {
             if let exit = worker.poll() { throw .peerGone("\(exit)") }
         }
         links.append(link)
+        try binding.bindRings(of: link, dimm: dimm)
     }
 
     /// What this process has for a paced run; cores are offered, never taken for granted.
@@ -168,6 +192,8 @@ final class WorkerFleet {
             return Failure(.internalFault, "emulated time: \(text)")
         case .gpu(let text):
             return Failure(.machineLacks, "GPU role: \(text)")
+        case .activity(let text):
+            return Failure(.badInput, "activity: \(text)")
         }
     }
 
@@ -196,7 +222,11 @@ final class WorkerFleet {
         try? ProcessMemory.read(processIdentifier: getpid()).privateDirtyByteCount
     }
 
-    /// Logs where the workers' memory lies; throws exit 73 when pages lie elsewhere.
+    /// Where the pages of each DIMM's rings are now; call it while the links are open.
+    func ringPlaces() -> [RingPlaces] { links.map { RingPlaces($0) } }
+
+    /// Logs where the workers' memory lies; throws exit 73 when it is not where it was asked for,
+    /// and says so only where best effort will do.
     func checkPlacement(_ facts: [WorkerFacts]) throws {
         for (dimm, fact) in facts.enumerated() {
             logger.info(
@@ -206,12 +236,8 @@ final class WorkerFleet {
                     "pages_on_node": "\(fact.pagesOnNode)",
                     "pages_elsewhere": "\(fact.pagesElsewhere)",
                 ])
-            guard fact.pagesElsewhere == 0 || fact.pagesElsewhere == WorkerFacts.unknown else {
-                throw Failure(
-                    .bindingRefused,
-                    "DIMM \(dimm): \(fact.pagesElsewhere) of its pages are not on node "
-                        + nodes[dimm].map { String($0) }.joined(separator: ","))
-            }
         }
+        try BindingProof(binding: binding, facts: facts, rings: ringPlaces()).enforce(
+            when: "after loading")
     }
 }

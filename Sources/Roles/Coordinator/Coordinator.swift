@@ -17,16 +17,11 @@ package import Transformer
 package struct Coordinator: ~Copyable {
     package let model: DecoderModel
     package let options: CoordinatorOptions
-    let exchange: WorkerExchange
+    var engine: StepEngine
     private let heads: HeadMap
     var gpu: GPURole?
     var cold: ColdSets?
     var buffers: TokenBuffers
-    /// `nil` in a native run, which has no emulated time.
-    package internal(set) var time: Timekeeper?
-    var clock: any RunClock = UnpacedClock(.native)
-    /// When each DIMM's work on the current step is over in wall time.
-    var workEnds: [WallInstant?]
     /// Copies on the GPU; the feed-forward neurons in the order of its slots.
     var hot: NeuronAssignment?
     /// `nil` where every truly active neuron is computed.
@@ -34,10 +29,6 @@ package struct Coordinator: ~Copyable {
     /// `nil` where neurons stay where they start.
     var migration: Migration?
     private var tokenCount = 0
-    var workerDeadlines: [(count: UInt64, missed: UInt64)]
-    /// Payload bytes of messages since the clock started, by link: what really moved, without the
-    /// weights that the prefill streams in emulated time alone.
-    package internal(set) var movedByteCounts: [UInt64]
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
@@ -50,16 +41,20 @@ package struct Coordinator: ~Copyable {
         precondition(options.rule == nil || model.shape.architecture.isGated)
         self.model = model
         self.options = options
-        self.time = time
-        exchange = WorkerExchange(links: links)
+        engine = StepEngine(links: links, time: time)
         heads = HeadMap(
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: links.count)
         buffers = TokenBuffers(model: model, isWide: options.rule != nil)
         ledger = WorkLedger(dimmCount: links.count)
-        workerDeadlines = Array(repeating: (0, 0), count: links.count)
-        movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
-        workEnds = Array(repeating: nil, count: links.count)
     }
+
+    var exchange: WorkerExchange { engine.exchange }
+
+    /// `nil` in a native run, which has no emulated time.
+    package var time: Timekeeper? { engine.time }
+
+    /// Payload bytes of messages since the clock started, by link.
+    package var movedByteCounts: [UInt64] { engine.movedByteCounts }
 
     // MARK: Start and end
 
@@ -102,15 +97,7 @@ package struct Coordinator: ~Copyable {
     }
 
     /// Tells the workers to leave and waits for their last facts.
-    package func shutDown() throws(CoordinatorError) -> [WorkerFacts] {
-        let step = exchange.nextStep()
-        for dimm in exchange.indices {
-            try exchange.send(
-                MessageHeader(.shutDown, step: step), to: dimm, payloadByteCount: 0
-            ) { _ in }
-        }
-        return try exchange.collectFacts(.farewell, step: step)
-    }
+    package func shutDown() throws(CoordinatorError) -> [WorkerFacts] { try engine.shutDown() }
 
     /// Starts emulated time: in a paced run every role waits from here on.
     ///
@@ -120,37 +107,26 @@ package struct Coordinator: ~Copyable {
     package mutating func startClock(
         _ setting: ClockSetting, clock: any RunClock
     ) throws(CoordinatorError) {
-        self.clock = clock
-        for dimm in exchange.indices {
-            try exchange.send(
-                MessageHeader(.startClock, step: exchange.nextStep()), to: dimm,
-                payloadByteCount: ClockSetting.byteCount
-            ) { setting.encode(into: &$0) }
-        }
+        try engine.startClock(setting, clock: clock)
     }
 
     /// Forgets time and work so far, for a run that starts over on the same workers: keys and
     /// values are indexed by position, so the next run replaces them.
     package mutating func startOver(time: Timekeeper?) {
-        self.time = time
+        engine.startOver(time: time)
         let hotWeightByteCount = ledger.hotWeightByteCount
         ledger = WorkLedger(dimmCount: exchange.count)
         ledger.hotWeightByteCount = hotWeightByteCount
-        movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
         prediction?.startOver()
         tokenCount = 0
     }
 
     /// How well the coordinator kept its deadlines in a paced run.
-    package var overruns: OverrunCount { clock.overruns }
+    package var overruns: OverrunCount { engine.clock.overruns }
 
     /// Deadlines of all roles so far, and how many were missed; the workers' as of their last
     /// replies.
-    package var deadlines: (count: UInt64, missed: UInt64) {
-        workerDeadlines.reduce((clock.overruns.deadlines, clock.overruns.missed)) {
-            ($0.0 + $1.count, $0.1 + $1.missed)
-        }
-    }
+    package var deadlines: (count: UInt64, missed: UInt64) { engine.deadlines }
 
     // MARK: Prefill
 
@@ -184,11 +160,11 @@ package struct Coordinator: ~Copyable {
         prefill: borrowing ReferenceTransformer, tokenCount: Int
     ) throws(CoordinatorError) {
         let shape = model.shape
-        clock.beginWork()
-        try time?.runPrefill(model: model, tokenCount: tokenCount, dimmCount: exchange.count)
-        if let time {
-            try pacing { () throws(PacingError) in
-                try finishWork(at: time.now, lasting: time.prefillDuration)
+        engine.clock.beginWork()
+        try engine.time?.runPrefill(PrefillWork(model: model, tokenCount: tokenCount))
+        if let time = engine.time {
+            try engine.pacing { () throws(PacingError) in
+                try engine.finishWork(at: time.now, lasting: time.prefillDuration)
             }
         }
         for layer in 0..<shape.layerCount {
@@ -197,7 +173,7 @@ package struct Coordinator: ~Copyable {
             }
         }
         // The first token is seen outside.
-        try pacing { () throws(PacingError) in try clock.catchUp() }
+        try engine.catchUp()
     }
 
     /// Sends one head's rows in messages that fit the link.
@@ -213,19 +189,11 @@ package struct Coordinator: ~Copyable {
         for first in stride(from: 0, to: count, by: rowsPerMessage) {
             let rowCount = min(rowsPerMessage, count - first)
             let extent = first * rowFloats..<(first + rowCount) * rowFloats
-            var header = MessageHeader(
+            let header = MessageHeader(
                 .storeKeysAndValues, layer: layer, position: first, count: rowCount,
                 auxiliary: head, step: exchange.nextStep())
             let byteCount = 8 * rowCount * rowFloats
-            if let now = time?.now,
-                let booking = try time?.transfer(
-                    "keys and values", byteCount, dimm: dimm, readyAt: now, ring: .to)
-            {
-                header = try stamped(
-                    header, byteCount: byteCount, to: dimm, readyAt: now,
-                    arrival: booking.arrival)
-            }
-            try exchange.send(header, to: dimm, payloadByteCount: byteCount) { message in
+            try engine.post("keys and values", header, byteCount: byteCount, to: dimm) { message in
                 let base = MessageHeader.byteCount
                 message.store(keys.span.extracting(extent), at: base)
                 message.store(
@@ -244,7 +212,7 @@ package struct Coordinator: ~Copyable {
     {
         precondition(position < options.contextCapacity)
         ledger.beginToken()
-        time?.beginToken(tokenCount)
+        engine.time?.beginToken(tokenCount)
         buffers.embed(Int(token), at: position, model: model)
         for layer in 0..<model.shape.layerCount {
             let weights = model.weights.layers[layer]
@@ -254,22 +222,22 @@ package struct Coordinator: ~Copyable {
             try attend(layer: layer, position: position)
             buffers.projectAttention(
                 weights.attentionOutput, model.biases(layer: layer), model: model)
-            beginStep("projection", layer: layer)
+            engine.beginStep("projection", layer: layer)
             try moveNeurons(layer: layer)
             try projectionTime(weights.attentionOutput, layer: layer)
             buffers.normalise(by: norms.feedForward, epsilon: model.shape.normEpsilon)
             try feedForward(layer: layer, position: position)
         }
         let logits = model.logits(of: buffers.state.span, threadCount: options.threadCount)
-        beginStep("output head", layer: -1)
-        try time?.runKernel(
+        engine.beginStep("output head", layer: -1)
+        try engine.time?.runKernel(
             "output head", byteCount: model.weights.output.byteCount,
             macCount: model.weights.output.elementCount, synchronises: false)
-        try endStep()
+        try engine.endStep()
         try settleMigration()
         // The token is seen outside.
-        try pacing { () throws(PacingError) in try clock.catchUp() }
-        ledger.endToken(busy: time?.busyOfToken)
+        try engine.catchUp()
+        ledger.endToken(busy: engine.time?.busyOfToken)
         tokenCount += 1
         return logits
     }
@@ -278,11 +246,11 @@ package struct Coordinator: ~Copyable {
         guard let cold, let hot else { preconditionFailure("decode before adopt") }
         let width = model.shape.qkvWidth
         let hotCount = hot.qkv[layer].count
-        beginStep("QKV", layer: layer)
+        engine.beginStep("QKV", layer: layer)
         let header = MessageHeader(
             .projectQKV, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: cold.qkv[layer])
-        try time?.runKernel(
+        try engine.time?.runKernel(
             "hot QKV", byteCount: hotCount * model.qkvNeuronByteCount,
             macCount: hotCount * width, synchronises: true)
         gpu?.projectQKV(layer: layer, input: buffers.normed, into: &buffers.sum)
@@ -293,9 +261,9 @@ package struct Coordinator: ~Copyable {
             ledger.add(
                 neurons: answer.activeCount, multiplyAccumulates: answer.activeCount * width,
                 toDIMM: dimm)
-            try note(answer, from: dimm)
+            try engine.note(answer, from: dimm)
         }
-        try endStep()
+        try engine.endStep()
         try mergeTime("merge QKV", width: width, layer: layer)
         buffers.finishQKV(model.biases(layer: layer))
     }
@@ -309,12 +277,12 @@ package struct Coordinator: ~Copyable {
                 cold: cold.feedForward[layer])
             ?? FeedForwardPlan(gpuSlots: nil, dimmSlots: cold.feedForward[layer])
         let hotCount = plan.gpuSlots?.count ?? hot.feedForward[layer].count
-        beginStep("MLP", layer: layer)
+        engine.beginStep("MLP", layer: layer)
         let header = MessageHeader(
             .feedForward, layer: layer, position: position, step: exchange.nextStep())
         try sendInput(header, sets: plan.dimmSlots)
         let shiftMACs = options.rule == nil ? 0 : hidden * hidden
-        try time?.runKernel(
+        try engine.time?.runKernel(
             "hot MLP", byteCount: hotCount * model.feedForwardNeuronByteCount + 2 * shiftMACs,
             macCount: hotCount * model.feedForwardNeuronWeightCount + shiftMACs,
             synchronises: true)
@@ -335,13 +303,13 @@ package struct Coordinator: ~Copyable {
                 toDIMM: dimm)
             migration?.note(active: answer.activeSlots, ofDIMM: dimm, layer: layer)
             activeSlots.append(answer.activeSlots)
-            try note(answer, from: dimm)
+            try engine.note(answer, from: dimm)
         }
         migration?.finish(layer: layer, observed: prediction?.computed)
         prediction?.finish(
             layer: layer, hot: hot.feedForward[layer], gpuSlots: activeOnGPU ?? [],
             dimmSlots: activeSlots)
-        try endStep()
+        try engine.endStep()
         try mergeTime("merge MLP", width: hidden, layer: layer)
         buffers.finishFeedForward(model.biases(layer: layer))
         if let rule = options.rule { buffers.addShift(rule, layer: layer) }
@@ -354,7 +322,7 @@ package struct Coordinator: ~Copyable {
         for dimm in exchange.indices {
             let set = sets[dimm]
             let byteCount = set.byteCount + 4 * input.count
-            let header = try sending(request, byteCount: byteCount, to: dimm)
+            let header = try engine.sending(request, byteCount: byteCount, to: dimm)
             try exchange.send(header, to: dimm, payloadByteCount: byteCount) { message in
                 message.store(set.words.span, at: MessageHeader.byteCount)
                 message.store(input.span, at: MessageHeader.byteCount + set.byteCount)
@@ -365,13 +333,13 @@ package struct Coordinator: ~Copyable {
     private mutating func attend(layer: Int, position: Int) throws(CoordinatorError) {
         let shape = model.shape
         let step = exchange.nextStep()
-        beginStep("attention", layer: layer)
+        engine.beginStep("attention", layer: layer)
         let vectorCount = shape.groupWidth + 2 * shape.headSize
         for dimm in exchange.indices {
             let owned = heads.heads(layer: layer, dimm: dimm)
             if owned.isEmpty { continue }
             let byteCount = 4 * owned.count * vectorCount
-            let header = try sending(
+            let header = try engine.sending(
                 MessageHeader(
                     .attend, layer: layer, position: position, count: owned.count, step: step),
                 byteCount: byteCount, to: dimm)
@@ -392,8 +360,8 @@ package struct Coordinator: ~Copyable {
                 neurons: 0,
                 multiplyAccumulates: 2 * owned.count * shape.groupWidth * (position + 1),
                 toDIMM: dimm)
-            try note(answer, from: dimm)
+            try engine.note(answer, from: dimm)
         }
-        try endStep()
+        try engine.endStep()
     }
 }

@@ -10,6 +10,8 @@ package enum CoordinatorError: Error, CustomStringConvertible {
     case gpu(String)
     /// Emulated time or its clock failed.
     case time(String)
+    /// The activity that a run by shape replays is not as long as the run.
+    case activity(String)
     /// A signal asked the run to stop while the clock waited.
     case interrupted
 
@@ -19,6 +21,7 @@ package enum CoordinatorError: Error, CustomStringConvertible {
         case .fault(let dimm, _, let text): "worker of DIMM \(dimm): \(text)"
         case .gpu(let text): "GPU role: \(text)"
         case .time(let text): "emulated time: \(text)"
+        case .activity(let text): "activity: \(text)"
         case .interrupted: "interrupted"
         }
     }

@@ -13,13 +13,15 @@ package struct EmulatedMachine: Sendable {
     let paths: [[Int]]
     private let plan: LinkPlan
 
-    package init(_ topology: Topology) {
+    /// - Parameter hostTakesPart: whether the host CPU stands in for the DIMMs: one unit, which
+    ///   nothing but PCIe parts from the GPU.
+    package init(_ topology: Topology, hostTakesPart: Bool = false) {
         plan = LinkPlan(topology)
         gpu = GPUModel(topology.gpu)
         links = LinkTable(
             plan.links.map { LinkSchedule(bandwidth: $0.bandwidth, latency: $0.latency) })
         linkNames = plan.links.map(\.name)
-        paths = plan.paths
+        paths = hostTakesPart ? [[LinkPlan.pcie]] : plan.paths
     }
 
     /// Books a transfer over some of the links.
@@ -37,6 +39,13 @@ package struct EmulatedMachine: Sendable {
     /// The link between two DIMMs; `nil` where they have none.
     func dimmLink(between first: Int, and second: Int) -> Int? {
         plan.dimmLink(between: first, and: second)
+    }
+
+    /// How long the GPU takes for a kernel between two synchronisations.
+    func kernelDuration(byteCount: Int, macCount: Int) -> EmulatedDuration {
+        gpu.synchronisedDuration(
+            of: gpu.kernel(
+                byteCount: ByteCount(UInt64(byteCount)), operationCount: 2 * UInt64(macCount)))
     }
 
     /// Weights of neurons that reach the GPU while a kernel runs: what the slowest link on the

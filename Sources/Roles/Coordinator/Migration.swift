@@ -1,11 +1,8 @@
 import ActivationPredictor
-import ModelFile
-import NeuronShards
 import PackedSets
 import Pacing
 import Quantities
 import Scheduling
-import Transformer
 
 /// Some neurons of one layer that go from one DIMM to another in one message.
 struct HandOver: Sendable {
@@ -63,23 +60,17 @@ struct Migration: Sendable {
     }
 
     /// - Parameters:
-    ///   - hot: who has a copy on the GPU.
-    ///   - copyByteCount: one neuron's weights as they travel to the GPU.
+    ///   - places: where the neurons are at the start.
+    ///   - hotSet: what bounds the copies on the GPU.
+    ///   - hot: who has one, [layers].
     ///   - prefill: what the prompt showed.
     init(
-        policy: PlacementPolicy, model: DecoderModel, dimmCount: Int, hotSet: HotBudget,
-        hot: [[UInt32]], prefill: PrefillActivity
+        policy: PlacementPolicy, places: NeuronPlaces, hotSet: HotBudget, hot: [[UInt32]],
+        prefill: PrefillActivity
     ) {
         self.policy = policy
         let layout = prefill.layout
-        let spareSlotCount =
-            policy.rebalancing == .none
-            ? 0
-            : PlacementPolicy.spareSlotCount(
-                neuronCount: model.shape.feedForwardSize, dimmCount: dimmCount)
-        places = NeuronPlaces(
-            model: model, dimmCount: dimmCount,
-            mobility: ShardMobility(spareSlotCount: spareSlotCount, sharesScales: true))
+        self.places = places
         homesAtStart = places.homes
         rebalancer = policy.rebalancing.rebalancer(layout: layout, prefill: prefill, hot: hot)
         states = (0..<layout.layerCount).map { layer in
@@ -124,18 +115,46 @@ struct Migration: Sendable {
     /// - Parameter observed: the neurons that were computed; `nil` when all were.
     mutating func finish(layer: Int, observed: PackedSet? = nil) {
         guard !isHeld else { return }
-        let block = NeuronPlaces.block
-        rebalancer.observe(layer: layer, block: block, activeCold: active)
-        record.imbalance.add(loads: places.homes.loads(of: active, layer: layer, block: block))
-        record.imbalanceUnmoved.add(
-            loads: homesAtStart.loads(of: active, layer: layer, block: block))
-        active.formUnion(hotActive)
-        states[layer].update(
-            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
-            gain: policy.constants.gain, decay: policy.constants.decay)
+        var all = active
+        all.formUnion(hotActive)
+        observe(layer: layer, cold: [active], active: all, observed: observed)
         active.removeAll()
         hotActive.removeAll()
     }
+
+    /// A layer at one token.
+    ///
+    /// - Parameters:
+    ///   - cold: the neurons that DIMMs computed, for each sequence of the batch.
+    ///   - active: the neurons known to have been active in any.
+    ///   - observed: the neurons of which it is known; `nil` for all.
+    mutating func observe(
+        layer: Int, cold: [PackedSet], active: PackedSet, observed: PackedSet? = nil
+    ) {
+        guard !isHeld else { return }
+        let block = NeuronPlaces.block
+        var loads = Array(repeating: 0, count: places.homes.dimmCount)
+        var unmoved = loads
+        for set in cold {
+            rebalancer.observe(layer: layer, block: block, activeCold: set)
+            for (dimm, load) in places.homes.loads(of: set, layer: layer, block: block).enumerated()
+            {
+                loads[dimm] += load
+            }
+            for (dimm, load) in homesAtStart.loads(of: set, layer: layer, block: block).enumerated()
+            {
+                unmoved[dimm] += load
+            }
+        }
+        record.imbalance.add(loads: loads)
+        record.imbalanceUnmoved.add(loads: unmoved)
+        states[layer].update(
+            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
+            gain: policy.constants.gain, decay: policy.constants.decay)
+    }
+
+    /// How active the layer's neurons were of late.
+    func states(layer: Int) -> NeuronStateTable { states[layer] }
 
     // MARK: Between DIMMs
 
@@ -194,13 +213,16 @@ struct Migration: Sendable {
     /// Copies that the layer's states ask for, as messages of one DIMM each.
     ///
     /// - Parameters:
+    ///   - wanted: in place of the states, what speaks for each neuron.
     ///   - byteLimit: what reaches the GPU in time.
     ///   - neuronLimit: of one message.
-    mutating func hotCopies(layer: Int, byteLimit: Int, neuronLimit: Int) -> [HotCopies] {
+    mutating func hotCopies(
+        layer: Int, wanted: NeuronStateTable? = nil, byteLimit: Int, neuronLimit: Int
+    ) -> [HotCopies] {
         guard !isHeld, neuronLimit > 0 else { return [] }
         let swaps =
             adjustment?.plan(
-                layer: layer, block: NeuronPlaces.block, states: states[layer],
+                layer: layer, block: NeuronPlaces.block, states: wanted ?? states[layer],
                 byteLimit: byteLimit) ?? []
         var messages: [HotCopies] = []
         for swap in swaps {
@@ -220,11 +242,15 @@ struct Migration: Sendable {
     }
 
     /// Copies have come to the GPU.
-    mutating func receive(_ message: HotCopies, weights: [UInt8], at time: EmulatedTime) {
+    ///
+    /// - Parameter weights: one neuron's after the other's; empty where nobody computes with them.
+    mutating func receive(
+        _ message: HotCopies, weights: [UInt8], byteCount: Int, at time: EmulatedTime
+    ) {
         guard let last = hotArrivals.indices.last else {
             preconditionFailure("copies come after they were asked for")
         }
-        record.hotSwapByteCount += weights.count
+        record.hotSwapByteCount += byteCount
         hotArrivals[last].swaps += message.swaps
         hotArrivals[last].weights += weights
         hotArrivals[last].time = max(hotArrivals[last].time, time)
@@ -232,40 +258,50 @@ struct Migration: Sendable {
 
     // MARK: Between tokens
 
+    /// What counts from the end of a token on.
+    struct Settlement {
+        /// Neurons that are at home elsewhere now.
+        var moves: [NeuronPlaces.Move] = []
+        /// Slots that are empty now.
+        var released: [SlotRelease] = []
+        /// Copies to put in place.
+        var hot: [HotArrival] = []
+
+        /// The layers that changed, ascending.
+        var layers: [Int] {
+            Set(released.map(\.layer) + hot.map(\.layer)).sorted()
+        }
+    }
+
     /// What is there by `now` counts from here on.
-    ///
-    /// - Returns: slots that are empty now, copies to put in place, and the layers that changed.
-    mutating func settle(
-        now: EmulatedTime
-    ) -> (released: [SlotRelease], hot: [HotArrival], layers: Set<Int>) {
-        guard !isHeld else { return ([], [], []) }
-        var releases: [SlotRelease] = []
-        var layers: Set<Int> = []
+    mutating func settle(now: EmulatedTime) -> Settlement {
+        guard !isHeld else { return Settlement() }
+        var settlement = Settlement()
         for arrival in arrivals where arrival.time <= now {
             let (move, remap) = (arrival.move, arrival.move.remap)
-            layers.insert(remap.layer)
             if arrival.isThere {
                 places.commit(move)
                 record.remapCount += 1
-                SlotRelease.add(move.donorSlot, of: remap.from, remap.layer, to: &releases)
+                settlement.moves.append(move)
+                SlotRelease.add(
+                    move.donorSlot, of: remap.from, remap.layer, to: &settlement.released)
             } else {
                 places.abort(move)
                 record.abortedRemapCount += 1
-                SlotRelease.add(move.slot, of: remap.to, remap.layer, to: &releases)
+                SlotRelease.add(move.slot, of: remap.to, remap.layer, to: &settlement.released)
             }
         }
         arrivals.removeAll { $0.time <= now }
-        let hot = hotArrivals.filter { $0.time <= now }
+        settlement.hot = hotArrivals.filter { $0.time <= now }
         hotArrivals.removeAll { $0.time <= now }
-        for arrival in hot {
+        for arrival in settlement.hot {
             adjustment?.commit(layer: arrival.layer, block: NeuronPlaces.block)
             record.hotSwapCount += arrival.swaps.count
-            layers.insert(arrival.layer)
         }
         for remap in rebalancer.endToken(homes: places.homes) {
             planned[remap.layer].append(remap)
         }
-        return (releases, hot, layers)
+        return settlement
     }
 }
 

@@ -48,6 +48,29 @@ struct NeuronPlaces {
             repeating: neurons.map { UInt32(map.slot(ofNeuron: $0)) }, count: shape.layerCount)
     }
 
+    /// Where neurons of a shape start: in ascending slots of the DIMMs named.
+    ///
+    /// - Parameters:
+    ///   - homes: a DIMM for each neuron, [layers][neurons].
+    ///   - slotCount: of every DIMM and layer; at least the neurons of any.
+    init(homes start: [[UInt16]], dimmCount: Int, slotCount: Int) {
+        homes = HomeTable(
+            layout: NeuronLayout(
+                layerCount: start.count, neuronCounts: [start.first?.count ?? 0]),
+            dimmCount: dimmCount, homes: start.map { [$0] })
+        tables = []
+        slots = []
+        for homesOfLayer in start {
+            var neurons = Array(repeating: [UInt32](), count: dimmCount)
+            slots.append(
+                homesOfLayer.enumerated().map { neuron, dimm in
+                    neurons[Int(dimm)].append(UInt32(neuron))
+                    return UInt32(neurons[Int(dimm)].count - 1)
+                })
+            tables.append(neurons.map { SlotTable(neurons: $0, slotCount: slotCount) })
+        }
+    }
+
     // MARK: Asking
 
     func dimm(ofNeuron neuron: Int, layer: Int) -> Int {

@@ -230,8 +230,8 @@ struct Prediction: Sendable {
 ///
 /// A place is a bit in the DIMMs' sets one behind the other, each begun at a word of its own.
 struct NeuronHomes: Sendable {
-    private let placeOfNeuron: [Int32]
-    private let neuronAtPlace: [Int32]
+    private var placeOfNeuron: [Int32]
+    private var neuronAtPlace: [Int32]
     private let firstWords: [Int]
     let wordCount: Int
 
@@ -278,6 +278,18 @@ struct NeuronHomes: Sendable {
     }
 
     func firstWord(ofDIMM dimm: Int) -> Int { firstWords[dimm] }
+
+    /// A DIMM's words among all.
+    func words(ofDIMM dimm: Int) -> Range<Int> {
+        firstWords[dimm]..<(dimm + 1 < firstWords.count ? firstWords[dimm + 1] : wordCount)
+    }
+
+    /// A neuron is at home elsewhere now.
+    mutating func move(_ neuron: Int, toDIMM dimm: Int, slot: Int) {
+        let place = 64 * firstWords[dimm] + slot
+        placeOfNeuron[neuron] = Int32(place)
+        neuronAtPlace[place] = Int32(neuron)
+    }
 
     /// Overwrites `words`, [wordCount], with the places of `neurons`.
     func scatter(_ neurons: PackedSet, into words: inout [UInt64]) {

@@ -3,43 +3,54 @@ import Pacing
 import Quantities
 import Transformer
 
+/// What the prefill of a prompt moves and computes; sizes alone.
+struct PrefillWork {
+    struct Layer {
+        /// Weights that come from the DIMMs.
+        let streamedByteCount: Int
+        /// Weights that the GPU reads, resident ones too.
+        let readByteCount: Int
+        let macCount: Int
+    }
+
+    let layers: [Layer]
+    let headByteCount: Int
+    let headMACCount: Int
+}
+
 /// Emulated time of the prefill: the GPU computes a layer while the next one's weights come over
 /// PCIe, two layers' buffers at a time.
 ///
-/// QKV and MLP weights live on the DIMMs and are streamed from all of them; the dense part
-/// (output projections, embedding, head) is resident.
+/// Weights that live on the DIMMs alone are streamed from all of them.
 ///
 /// Source: Sheng et al., "FlexGen", ICML 2023, block schedule; equal to `StreamedPrefill` where
 /// PCIe is the only link that matters.
 extension Timekeeper {
-    /// Advances by the prefill of `tokenCount` tokens; the weights' transfers are booked on the
-    /// links like any other.
-    mutating func runPrefill(
-        model: DecoderModel, tokenCount: Int, dimmCount: Int
-    ) throws(CoordinatorError) {
+    /// Advances by the prefill; the weights' transfers are booked on the links like any other.
+    mutating func runPrefill(_ work: PrefillWork) throws(CoordinatorError) {
         beginStep("prefill", layer: 0)
-        let first = try streamLayer(0, of: model, dimmCount: dimmCount, readyAt: now)
+        let first = try streamLayer(0, of: work, readyAt: now)
         var stepStart = first.arrival
         advance(to: stepStart, "stream layer 0", unit: first.link)
-        for layer in 0..<model.shape.layerCount {
-            beginStep("prefill", layer: layer)
-            let computeEnd = try placeLayer(
-                layer, of: model, tokenCount: tokenCount, at: stepStart)
+        for (index, layer) in work.layers.enumerated() {
+            beginStep("prefill", layer: index)
+            let computeEnd = try placeKernel(
+                "prefill layer", at: stepStart, byteCount: layer.readByteCount,
+                macCount: layer.macCount)
             var next = computeEnd
             var bound = "GPU"
-            if layer + 1 < model.shape.layerCount {
-                let streamed = try streamLayer(
-                    layer + 1, of: model, dimmCount: dimmCount, readyAt: stepStart)
+            if index + 1 < work.layers.count {
+                let streamed = try streamLayer(index + 1, of: work, readyAt: stepStart)
                 if streamed.arrival > computeEnd { bound = streamed.link }
                 next = max(computeEnd, streamed.arrival)
             }
-            advance(to: next, "prefill layer \(layer)", unit: bound)
+            advance(to: next, "prefill layer \(index)", unit: bound)
             stepStart = next
         }
         beginStep("output head", layer: -1)
         try runKernel(
-            "output head", byteCount: model.weights.output.byteCount,
-            macCount: model.weights.output.elementCount, synchronises: false)
+            "output head", byteCount: work.headByteCount, macCount: work.headMACCount,
+            synchronises: false)
         try endStep()
         endPrefill()
     }
@@ -47,10 +58,10 @@ extension Timekeeper {
     /// Each DIMM sends its share of the layer's weights; returns when the last is on the GPU, and
     /// the link that it came over last.
     private mutating func streamLayer(
-        _ layer: Int, of model: DecoderModel, dimmCount: Int, readyAt: EmulatedTime
+        _ layer: Int, of work: PrefillWork, readyAt: EmulatedTime
     ) throws(CoordinatorError) -> (arrival: EmulatedTime, link: String) {
-        let byteCount = model.weights.layers[layer].neuronTensors
-            .reduce(0) { $0 + $1.byteCount }
+        let byteCount = work.layers[layer].streamedByteCount
+        let dimmCount = machine.paths.count
         var latest = (arrival: readyAt, link: machine.linkNames[0])
         for dimm in 0..<dimmCount {
             // The first DIMMs take what the division leaves.
@@ -63,19 +74,23 @@ extension Timekeeper {
         }
         return latest
     }
+}
 
-    /// All products of a layer over the prompt, and its attention: each token over itself and
-    /// those before it.
-    private mutating func placeLayer(
-        _ layer: Int, of model: DecoderModel, tokenCount: Int, at start: EmulatedTime
-    ) throws(CoordinatorError) -> EmulatedTime {
-        let weights = model.weights.layers[layer]
-        // An element of a bias is one addition a token.
-        let tensors = weights.neuronTensors + weights.sumBiases + [weights.attentionOutput]
-        let byteCount = tensors.reduce(0) { $0 + $1.byteCount }
-        let products = tensors.reduce(0) { $0 + $1.elementCount } * tokenCount
+extension PrefillWork {
+    /// QKV and MLP weights of a real model live on the DIMMs; the dense part (output projections,
+    /// embedding, head) is resident.
+    init(model: DecoderModel, tokenCount: Int) {
+        // Each token attends over itself and those before it.
         let attention = tokenCount * (tokenCount + 1) * model.shape.querySize
-        return try placeKernel(
-            "prefill layer", at: start, byteCount: byteCount, macCount: products + attention)
+        layers = model.weights.layers.map { weights in
+            // An element of a bias is one addition a token.
+            let tensors = weights.neuronTensors + weights.sumBiases + [weights.attentionOutput]
+            return Layer(
+                streamedByteCount: weights.neuronTensors.reduce(0) { $0 + $1.byteCount },
+                readByteCount: tensors.reduce(0) { $0 + $1.byteCount },
+                macCount: tensors.reduce(0) { $0 + $1.elementCount } * tokenCount + attention)
+        }
+        headByteCount = model.weights.output.byteCount
+        headMACCount = model.weights.output.elementCount
     }
 }

@@ -17,6 +17,8 @@ package struct Timekeeper {
     package private(set) var timeline = Timeline()
     /// When the prefill was done.
     private var prefillEnd = EmulatedTime.start
+    /// What the critical path was spent on.
+    package private(set) var spending = TimeSpending()
     /// Each DIMM's time on the current token.
     private(set) var busyOfToken: [EmulatedDuration]
     private let records: Bool
@@ -31,7 +33,7 @@ package struct Timekeeper {
     /// What happened since the step began.
     private struct Step {
         var name = ""
-        var gpuSegments: [(name: String, duration: EmulatedDuration)] = []
+        var gpuSegments: [(name: String, duration: EmulatedDuration, isWork: Bool)] = []
         var gpuEnd: EmulatedTime?
         var requests: [Int: PathBooking] = [:]
         var flows: [Int: UInt64] = [:]
@@ -136,9 +138,9 @@ package struct Timekeeper {
         let duration =
             synchronises ? machine.gpu.synchronisedDuration(of: timing) : timing.total
         let end = try advance(start, by: duration)
-        step.gpuSegments.append((name, timing.total))
+        step.gpuSegments.append((name, timing.total, true))
         if synchronises {
-            step.gpuSegments.append(("2 T_sync", machine.gpu.synchronisationCost * 2))
+            step.gpuSegments.append(("2 T_sync", machine.gpu.synchronisationCost * 2, false))
         }
         step.gpuEnd = end
         recordKernel(name, timing, from: start, to: end, byteCount, macCount)
@@ -184,7 +186,9 @@ package struct Timekeeper {
             last = .reply(arrival: latest.booking.arrival)
             now = latest.booking.arrival
         } else {
-            for segment in step.gpuSegments { extendPath(segment.name, "GPU", segment.duration) }
+            for segment in step.gpuSegments {
+                extendPath(segment.name, "GPU", segment.duration, isWork: segment.isWork)
+            }
             last = .kernels(end: gpuEnd, duration: gpuEnd - now)
             now = gpuEnd
         }
@@ -198,7 +202,7 @@ package struct Timekeeper {
     /// Moves ``now`` forward to `time`; what happened until then is one segment of the path.
     mutating func advance(to time: EmulatedTime, _ name: String, unit: String) {
         guard time > now else { return }
-        extendPath(name, unit, time - now)
+        extendPath(name, unit, time - now, isWork: true)
         now = time
     }
 
@@ -321,22 +325,38 @@ package struct Timekeeper {
         let busy = EmulatedDuration(picoseconds: reply.report.busyPicoseconds)
         let waited = EmulatedDuration(
             picoseconds: (reply.ready - arrival).picoseconds - busy.picoseconds)
-        extendPath("wait for the DIMM", "DIMM \(dimm)", waited)
-        extendPath(step.name, "DIMM \(dimm)", busy)
+        extendPath("wait for the DIMM", "DIMM \(dimm)", waited, isWork: true)
+        extendPath(step.name, "DIMM \(dimm)", busy, isWork: true)
         extendPath(booking, "from DIMM \(dimm)")
     }
 
     private mutating func extendPath(_ path: PathBooking, _ direction: String) {
         let unit = machine.linkNames[path.bottleneck]
         let latency = path.booking.arrival - path.booking.end
-        extendPath("queue \(direction)", unit, path.booking.queueing)
-        extendPath("transfer \(direction)", unit, path.booking.occupancy)
-        extendPath("latency \(direction)", unit, latency)
+        extendPath("queue \(direction)", unit, path.booking.queueing, isWork: false)
+        extendPath("transfer \(direction)", unit, path.booking.occupancy, isWork: false)
+        extendPath("latency \(direction)", unit, latency, isWork: false)
     }
 
-    private mutating func extendPath(_ name: String, _ unit: String, _ duration: EmulatedDuration) {
+    /// - Parameter isWork: false for what units wait on each other's messages.
+    private mutating func extendPath(
+        _ name: String, _ unit: String, _ duration: EmulatedDuration, isWork: Bool
+    ) {
+        spending.add(duration, step: step.name, isWork: isWork)
         guard records else { return }
         timeline.extendPath(
             PathSegment(name: name, unit: unit, token: token, layer: layer, duration: duration))
+    }
+}
+
+/// The critical path by what it was spent on; the parts add up to the run's time.
+package struct TimeSpending: Equatable, Sendable {
+    /// Units at work, by step: `prefill`, `QKV`, `attention`, `projection`, `MLP`, ...
+    package private(set) var work: [String: EmulatedDuration] = [:]
+    /// Messages on their way, and synchronisations.
+    package private(set) var communication = EmulatedDuration.zero
+
+    mutating func add(_ duration: EmulatedDuration, step: String, isWork: Bool) {
+        if isWork { work[step, default: .zero] += duration } else { communication += duration }
     }
 }

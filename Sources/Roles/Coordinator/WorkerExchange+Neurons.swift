@@ -14,11 +14,12 @@ extension WorkerExchange {
 
     /// Waits for the answer to `request`.
     ///
-    /// - Parameter parcelByteCount: of one neuron's weights behind the report; 0 where the answer
-    ///   has none.
+    /// - Parameters:
+    ///   - parcelByteCount: of one neuron's weights behind the report; 0 where the answer has none.
+    ///   - keepsWeights: whether anybody reads them.
     func receiveNeurons(
         _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
-        parcelByteCount: Int = 0
+        parcelByteCount: Int = 0, keepsWeights: Bool = true
     ) throws(CoordinatorError) -> NeuronAnswer {
         try receive(kind, from: dimm, answering: request) {
             (header, message) throws(LinkError) in
@@ -33,7 +34,8 @@ extension WorkerExchange {
             }
             return NeuronAnswer(
                 answer: try Answer(header, message), count: header.count,
-                weights: message.copiedBytes(at: Answer.payloadOffset, byteCount: byteCount))
+                weights: keepsWeights
+                    ? message.copiedBytes(at: Answer.payloadOffset, byteCount: byteCount) : [])
         }
     }
 }

@@ -94,6 +94,22 @@ struct WorkerExchange {
         }
     }
 
+    /// Waits for an answer of a run by shape, of which only the size and the report mean anything.
+    func receiveShape(
+        _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
+        payloadByteCount: Int
+    ) throws(CoordinatorError) -> Answer {
+        try receive(kind, from: dimm, answering: request) {
+            (header, message) throws(LinkError) in
+            guard message.byteCount == Answer.payloadOffset + payloadByteCount else {
+                throw .peerCorrupt(
+                    "\(kind) in \(message.byteCount - Answer.payloadOffset) of "
+                        + "\(payloadByteCount) bytes")
+            }
+            return try Answer(header, message)
+        }
+    }
+
     /// Waits for every worker's facts that answer request number `step`, in DIMM order.
     func collectFacts(
         _ kind: MessageKind, step: UInt64

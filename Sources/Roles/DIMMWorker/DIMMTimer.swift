@@ -2,40 +2,48 @@ import HardwareModel
 import Messages
 import Quantities
 import Topology
-import Transformer
-import ModelFile
 
 /// Derives this DIMM's emulated time from the neurons and positions that a request names.
 ///
 /// The coordinator never computes a DIMM's time: it sees only when a reply was ready. Work starts
 /// when its message is there and the DIMM is free.
 struct DIMMTimer {
-    private let model: DIMMModel
+    private let unit: Unit
     private let rankCount: Int
     private let keyBlockByteCount: Int
-    private let sizes: NeuronSizes
+    private let sizes: WorkSizes
     private var efficiencies = DRAMEfficiencyTable()
     private var freeAt = EmulatedTime.start
     private(set) var busy = EmulatedDuration.zero
 
-    /// - Parameter dimm: this DIMM in the topology.
-    init(dimm: Topology.DIMM, model decoder: DecoderModel, isSparse: Bool) throws {
-        model = try DIMMModel(dimm)
+    private enum Unit {
+        case dimm(DIMMModel)
+        case host(HostUnit)
+    }
+
+    /// - Parameters:
+    ///   - dimm: this DIMM in the topology.
+    ///   - host: what computes in its place, if anything does.
+    init(dimm: Topology.DIMM, sizes: WorkSizes, host: HostUnit? = nil) throws(HardwareModelError) {
+        if let host { unit = .host(host) } else { unit = .dimm(try DIMMModel(dimm)) }
         rankCount = dimm.rankCount
         // One head's keys lie together; a row of DRAM is the longest piece that stays open.
         keyBlockByteCount = Int(clamping: dimm.dram.rowByteCount.bytes)
-        sizes = NeuronSizes(decoder)
-        try warmUp(isSparse: isSparse)
+        self.sizes = sizes
     }
 
     /// Simulates the DRAM for the block sizes that requests will have, so that no request waits
     /// for it: some ten milliseconds each.
-    private mutating func warmUp(isSparse: Bool) throws {
-        _ = try projectQKV(slots: [0], count: 1, arrival: .start)
-        _ = try feedForward(
-            slots: [0], count: 1, active: [0], activeCount: 1, isSparse: isSparse,
-            arrival: .start)
+    ///
+    /// - Parameter movesAnyBlock: whether neurons of both blocks will move, too.
+    mutating func warmUp(movesAnyBlock: Bool = false) throws(LinkError) {
+        let one = NeuronDemand.list([0])
+        _ = try projectQKV(one, arrival: .start)
+        _ = try feedForward(one, active: one, arrival: .start)
         _ = try attend(headCount: 1, positionCount: 1, arrival: .start)
+        for block in [sizes.qkv, sizes.feedForward] where movesAnyBlock {
+            _ = try movement([0], of: block)
+        }
         startOver()
     }
 
@@ -44,11 +52,13 @@ struct DIMMTimer {
         from arrival: EmulatedTime, for duration: EmulatedDuration
     ) throws(LinkError) -> EmulatedTime {
         let start = max(arrival, freeAt)
-        guard let end = start.checkedAdding(duration) else {
+        guard let end = start.checkedAdding(duration),
+            let sum = busy.checkedAdding(duration)
+        else {
             throw .peerCorrupt("an arrival of \(arrival.sinceStart.picoseconds) ps is absurd")
         }
         freeAt = end
-        busy += duration
+        busy = sum
         return end
     }
 
@@ -61,55 +71,62 @@ struct DIMMTimer {
     /// Rows of the prefill come in over the channel, whose time the coordinator booked.
     mutating func receive(at arrival: EmulatedTime) { freeAt = max(freeAt, arrival) }
 
+    // MARK: Sparse operators
+
     /// QKV columns of the named slots.
     mutating func projectQKV(
-        slots: [UInt32], count: Int, arrival: EmulatedTime
+        _ neurons: NeuronDemand, arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
-        let timing = try neurons(
-            slots, count: count, byteCount: sizes.qkvByteCount, weights: sizes.qkvWeights)
-        let ready = try occupy(from: arrival, for: timing.total)
-        return (ready, report(timing.total, [timing]))
+        let part = try work(neurons, on: sizes.qkv)
+        return try book([part], and: stepCost, arrival: arrival)
     }
 
-    /// Feed-forward step: what selects (the gate or, without gates, up) of all candidates and,
-    /// when only some turn out active, then the rest of those; everything at once otherwise.
+    /// Feed-forward step: where something selects, that of all candidates and then the rest of
+    /// those that are active; everything at once otherwise.
     ///
-    /// - Parameter isSparse: whether a rule selects; without gates, ReLU always does.
+    /// - Parameter active: unused where nothing selects.
     mutating func feedForward(
-        slots: [UInt32], count: Int, active: [UInt32], activeCount: Int, isSparse: Bool,
-        arrival: EmulatedTime
+        _ candidates: NeuronDemand, active: NeuronDemand, arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
         var parts: [TimedWork] = []
-        if isSparse || !sizes.isGated {
-            parts.append(
-                try neurons(
-                    slots, count: count, byteCount: sizes.selectingByteCount,
-                    weights: sizes.selectingWeights))
-            parts.append(
-                try neurons(
-                    active, count: activeCount,
-                    byteCount: sizes.feedForwardByteCount - sizes.selectingByteCount,
-                    weights: sizes.feedForwardWeights - sizes.selectingWeights))
+        if let selecting = sizes.selecting {
+            parts.append(try work(candidates, on: selecting))
+            var rest = sizes.feedForward
+            rest.neuronByteCount -= selecting.neuronByteCount
+            rest.weightsPerNeuron -= selecting.weightsPerNeuron
+            parts.append(try work(active, on: rest))
         } else {
-            parts.append(
-                try neurons(
-                    slots, count: count, byteCount: sizes.feedForwardByteCount,
-                    weights: sizes.feedForwardWeights))
+            parts.append(try work(candidates, on: sizes.feedForward))
         }
-        let activation =
-            sizes.isGated
-            ? model.activationUnit.siluDuration(elementCount: count)
-            : model.activationUnit.reluDuration(elementCount: count)
-        let total = parts.reduce(activation) { $0 + $1.total }
-        let ready = try occupy(from: arrival, for: total)
-        return (ready, report(total, parts))
+        return try book(
+            parts, and: stepCost + activation(of: candidates.productCount), arrival: arrival)
     }
 
-    /// Reads the named neurons whole, to send them elsewhere.
+    private func activation(of elementCount: Int) -> EmulatedDuration {
+        guard case .dimm(let model) = unit else { return .zero }
+        return sizes.isGated
+            ? model.activationUnit.siluDuration(elementCount: elementCount)
+            : model.activationUnit.reluDuration(elementCount: elementCount)
+    }
+
+    private var stepCost: EmulatedDuration {
+        guard case .host(let host) = unit else { return .zero }
+        return host.stepCost
+    }
+
+    // MARK: Movement
+
+    /// Reads the named feed-forward neurons whole, to send them elsewhere.
     mutating func readNeurons(
         slots: [UInt32], arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
-        let work = try movement(slots)
+        try readNeurons(slots: slots, of: \.feedForward, arrival: arrival)
+    }
+
+    mutating func readNeurons(
+        slots: [UInt32], of block: KeyPath<WorkSizes, WorkSizes.Block>, arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        let work = try movement(slots, of: sizes[keyPath: block])
         let ready = try occupy(from: arrival, for: work.total)
         return (ready, report(work.total, [work]))
     }
@@ -123,9 +140,10 @@ struct DIMMTimer {
     ///   - request: when the DIMM is told.
     ///   - arrival: when the last neuron has come.
     mutating func writeNeurons(
-        slots: [UInt32], request: EmulatedTime, arrival: EmulatedTime
+        slots: [UInt32], of block: KeyPath<WorkSizes, WorkSizes.Block> = \.feedForward,
+        request: EmulatedTime, arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
-        let work = try movement(slots)
+        let work = try movement(slots, of: sizes[keyPath: block])
         let free = try occupy(from: request, for: work.total)
         guard let written = arrival.checkedAdding(work.total) else {
             throw .peerCorrupt("an arrival of \(arrival.sinceStart.picoseconds) ps is absurd")
@@ -134,54 +152,112 @@ struct DIMMTimer {
     }
 
     /// DRAM traffic of whole neurons, without arithmetic.
-    private mutating func movement(_ slots: [UInt32]) throws(LinkError) -> TimedWork {
-        let work = try neurons(
-            slots, count: slots.count, byteCount: sizes.feedForwardByteCount,
-            weights: sizes.feedForwardWeights)
+    private mutating func movement(
+        _ slots: [UInt32], of block: WorkSizes.Block
+    ) throws(LinkError) -> TimedWork {
+        let byteCount = UInt64(slots.count) * UInt64(block.neuronByteCount)
+        let read: EmulatedDuration
+        switch unit {
+        case .dimm(let model):
+            let counts = NeuronDemand.list(slots[...]).countPerRank(rankCount: rankCount)
+            read = try Self.modelled { () throws(HardwareModelError) in
+                try model.movementDuration(
+                    neuronCountPerRank: counts, neuronByteCount: block.neuronByteCount,
+                    using: &efficiencies)
+            }
+        case .host(let host): read = try host.duration(ofWeights: byteCount)
+        }
         return TimedWork(
-            total: work.read, read: work.read, multiply: .zero, byteCount: work.byteCount,
-            macCount: 0)
+            total: read, read: read, multiply: .zero, byteCount: byteCount, macCount: 0)
     }
 
-    /// Attention of the owned heads over all positions up to the new one.
+    // MARK: Attention
+
+    /// Attention of the owned heads of all sequences over all positions up to the new one.
     mutating func attend(
         headCount: Int, positionCount: Int, arrival: EmulatedTime
     ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
         let work = AttentionWork(
-            batchSize: 1, contextLength: positionCount,
+            batchSize: sizes.batchSize, contextLength: positionCount,
             queryHeadCount: headCount * sizes.queryGroupSize, keyValueHeadCount: headCount,
-            headSize: sizes.headSize, bytesPerElement: 4, blockByteCount: keyBlockByteCount)
-        let timing: AttentionTiming
-        do {
-            timing = try model.timing(of: work, using: &efficiencies)
-        } catch {
-            throw .system("DIMM model: \(error)")
+            headSize: sizes.headSize, bytesPerElement: sizes.bytesPerElement,
+            blockByteCount: keyBlockByteCount)
+        switch unit {
+        case .dimm(let model):
+            let timing = try Self.modelled { () throws(HardwareModelError) in
+                try model.timing(of: work, using: &efficiencies)
+            }
+            let parts = [timing.scores, timing.context].map {
+                TimedWork(
+                    $0, byteCount: work.keyByteCount.bytes, macCount: work.macCountPerProduct)
+            }
+            return try book(parts, and: timing.softmax, arrival: arrival)
+        case .host(let host):
+            let byteCount = 2 * work.keyByteCount.bytes
+            let read = try host.duration(ofKeysAndValues: byteCount)
+            let part = TimedWork(
+                total: read, read: read, multiply: .zero, byteCount: byteCount,
+                macCount: 2 * work.macCountPerProduct)
+            return try book([part], and: .zero, arrival: arrival)
         }
-        let parts = [timing.scores, timing.context].map {
-            TimedWork(
-                total: $0.total, read: $0.read, multiply: $0.multiply,
-                byteCount: work.keyByteCount.bytes, macCount: work.macCountPerProduct)
-        }
-        let ready = try occupy(from: arrival, for: timing.total)
-        return (ready, report(timing.total, parts))
     }
 
-    private mutating func neurons(
-        _ slots: [UInt32], count: Int, byteCount: Int, weights: Int
+    /// A request that finds nothing to do: answered when the DIMM is free.
+    mutating func pass(
+        arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        try book([], and: .zero, arrival: arrival)
+    }
+
+    // MARK: Parts
+
+    private mutating func work(
+        _ neurons: NeuronDemand, on block: WorkSizes.Block
     ) throws(LinkError) -> TimedWork {
-        var perRank = Array(repeating: 0, count: rankCount)
-        for slot in slots.prefix(count) { perRank[Int(slot) % rankCount] += 1 }
         let work = NeuronWork(
-            neuronCountPerRank: perRank, neuronByteCount: byteCount, weightsPerNeuron: weights,
-            batchSize: 1, vectorByteCountPerSequence: ByteCount(UInt64(sizes.vectorByteCount)))
-        do {
-            let timing = try model.timing(of: work, using: &efficiencies)
+            neuronCountPerRank: neurons.countPerRank(rankCount: rankCount),
+            neuronByteCount: block.neuronByteCount, weightsPerNeuron: block.weightsPerNeuron,
+            batchSize: sizes.batchSize, productCount: neurons.productCount,
+            vectorByteCountPerSequence: ByteCount(UInt64(block.vectorByteCount)))
+        let byteCount = UInt64(work.neuronCount) * UInt64(block.neuronByteCount)
+        switch unit {
+        case .dimm(let model):
+            let timing = try Self.modelled { () throws(HardwareModelError) in
+                try model.timing(of: work, using: &efficiencies)
+            }
+            return TimedWork(timing, byteCount: byteCount, macCount: work.macCount)
+        case .host(let host):
+            // A CPU's arithmetic is not modelled: its memory is slower.
+            let read = try host.duration(ofWeights: byteCount)
             return TimedWork(
-                total: timing.total, read: timing.read, multiply: timing.multiply,
-                byteCount: UInt64(count) * UInt64(byteCount), macCount: work.macCount)
+                total: read, read: read, multiply: .zero, byteCount: byteCount,
+                macCount: work.macCount)
+        }
+    }
+
+    private static func modelled<Value>(
+        _ body: () throws(HardwareModelError) -> Value
+    ) throws(LinkError) -> Value {
+        do {
+            return try body()
         } catch {
             throw .system("DIMM model: \(error)")
         }
+    }
+
+    /// Books the parts of a request, and what else it takes, one after the other.
+    private mutating func book(
+        _ parts: [TimedWork], and rest: EmulatedDuration, arrival: EmulatedTime
+    ) throws(LinkError) -> (ready: EmulatedTime, report: WorkReport) {
+        var total = rest
+        for part in parts {
+            guard let sum = total.checkedAdding(part.total) else {
+                throw .peerCorrupt("a step of \(rest.picoseconds) ps is absurd")
+            }
+            total = sum
+        }
+        let ready = try occupy(from: arrival, for: total)
+        return (ready, report(total, parts))
     }
 
     private func report(_ busy: EmulatedDuration, _ parts: [TimedWork]) -> WorkReport {
@@ -203,32 +279,10 @@ private struct TimedWork {
     let macCount: UInt64
 }
 
-/// Bytes and weights of one neuron, as stored.
-private struct NeuronSizes {
-    let qkvByteCount: Int
-    let qkvWeights: Int
-    let feedForwardByteCount: Int
-    let feedForwardWeights: Int
-    /// What tells whether a neuron is active: its gate or, without gates, its up row and bias.
-    let selectingByteCount: Int
-    let selectingWeights: Int
-    let isGated: Bool
-    let queryGroupSize: Int
-    let headSize: Int
-    /// The input vector and the sums that the buffer holds meanwhile.
-    let vectorByteCount: Int
-
-    init(_ model: DecoderModel) {
-        let shape = model.shape
-        qkvByteCount = model.qkvNeuronByteCount
-        qkvWeights = shape.qkvWidth
-        feedForwardByteCount = model.feedForwardNeuronByteCount
-        feedForwardWeights = model.feedForwardNeuronWeightCount
-        selectingByteCount = model.selectingByteCount
-        selectingWeights = shape.hiddenSize
-        isGated = shape.architecture.isGated
-        queryGroupSize = shape.queryGroupSize
-        headSize = shape.headSize
-        vectorByteCount = 4 * (shape.hiddenSize + max(shape.qkvWidth, shape.hiddenSize))
+extension TimedWork {
+    init(_ timing: ReadMultiplyTiming, byteCount: UInt64, macCount: UInt64) {
+        self.init(
+            total: timing.total, read: timing.read, multiply: timing.multiply,
+            byteCount: byteCount, macCount: macCount)
     }
 }

@@ -17,10 +17,7 @@ package import Transformer
 /// It runs on one thread, bound to its node, and sleeps on its link between requests. Requests
 /// come in order and each is answered before the next is read, so the worker has no queue.
 package struct DIMMWorker: ~Copyable {
-    let link: any MessageLink
-    /// To the DIMMs that this one hands neurons to and gets them from, by their index.
-    let peers: [Int: any MessageLink]
-    let dimm: Int
+    var port: WorkerPort
     let model: DecoderModel
     private let probe: any FactProbe
     var shard: NeuronShard
@@ -29,10 +26,6 @@ package struct DIMMWorker: ~Copyable {
     private var step: StepBuffers
     /// `nil` in a native run, which has no emulated time.
     var timer: DIMMTimer?
-    private let pacing: WallPacing
-    /// Of the topology's links, by index; none without emulated time.
-    private let linkRates: [LinkRate]
-    private var clock: any RunClock = UnpacedClock(.native)
 
     /// Waits for the configuration, loads the shard and reports ready.
     ///
@@ -45,7 +38,9 @@ package struct DIMMWorker: ~Copyable {
         to link: any MessageLink, peers: [Int: any MessageLink] = [:], model: DecoderModel,
         probe: any FactProbe, pacing: WallPacing
     ) throws -> DIMMWorker {
-        let configuration = try receiveConfiguration(link)
+        let configuration = try WorkerPort.receiveFirst(.configure, from: link) {
+            (message) throws(LinkError) in try WorkerConfiguration(decoding: message)
+        }
         guard configuration.layerCount == model.shape.layerCount else {
             throw LinkError.peerCorrupt(
                 "the coordinator's model has \(configuration.layerCount) layers, "
@@ -65,12 +60,15 @@ package struct DIMMWorker: ~Copyable {
             from: model.file, weights: model.weights,
             mobility: try mobility(configuration, model: model), purpose: "the weight shard")
         let heads = try HeadStore(configuration: configuration, model: model)
-        let topology = try topology(configuration)
+        let topology = try WorkerPort.topology(
+            configuration.topologyText, isTimed: configuration.isTimed,
+            dimm: configuration.dimmIndex)
         var worker = DIMMWorker(
-            link: link, peers: peers, model: model, probe: probe, shard: shard, heads: heads,
-            configuration: configuration, topology: topology,
-            timer: try topology.map { try timer($0, configuration, model: model) },
-            pacing: pacing)
+            port: WorkerPort(
+                link: link, peers: peers, dimm: configuration.dimmIndex, topology: topology,
+                pacing: pacing),
+            model: model, probe: probe, shard: shard, heads: heads, configuration: configuration,
+            timer: try topology.map { try timer($0, configuration, model: model) })
         if configuration.isSparse {
             for _ in 0..<model.shape.layerCount { try worker.receiveRule() }
         }
@@ -79,14 +77,11 @@ package struct DIMMWorker: ~Copyable {
     }
 
     private init(
-        link: any MessageLink, peers: [Int: any MessageLink], model: DecoderModel,
-        probe: any FactProbe, shard: consuming NeuronShard,
-        heads: consuming HeadStore, configuration: WorkerConfiguration, topology: Topology?,
-        timer: DIMMTimer?, pacing: WallPacing
+        port: WorkerPort, model: DecoderModel, probe: any FactProbe,
+        shard: consuming NeuronShard, heads: consuming HeadStore,
+        configuration: WorkerConfiguration, timer: DIMMTimer?
     ) {
-        self.link = link
-        self.peers = peers
-        dimm = configuration.dimmIndex
+        self.port = port
         self.model = model
         self.probe = probe
         self.shard = shard
@@ -94,39 +89,17 @@ package struct DIMMWorker: ~Copyable {
         rules = Array(repeating: nil, count: model.shape.layerCount)
         step = StepBuffers(model: model, configuration: configuration)
         self.timer = timer
-        self.pacing = pacing
-        linkRates = (topology.map { LinkPlan($0).links } ?? []).map {
-            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
-        }
-    }
-
-    private static func receiveConfiguration(
-        _ link: any MessageLink
-    ) throws(LinkError) -> WorkerConfiguration {
-        var received: Result<WorkerConfiguration, LinkError>?
-        try link.receive { message in
-            received = Result { () throws(LinkError) in
-                let header = try MessageHeader(decoding: message)
-                guard header.kind == .configure else {
-                    throw .peerCorrupt("the first message is \(header.kind), not configure")
-                }
-                return try WorkerConfiguration(decoding: message)
-            }
-        }
-        guard let received else { throw .peerCorrupt("no configuration came") }
-        return try received.get()
     }
 
     /// Serves requests until the coordinator says to leave.
     package mutating func serve() throws(LinkError) {
+        let link = port.link
         var isServing = true
         while isServing {
-            var outcome: Result<Reply, LinkError>?
-            try link.receive { message in
-                outcome = Result { () throws(LinkError) in try handle(message) }
+            let reply = try link.receiveValue { (message) throws(LinkError) in
+                try handle(message)
             }
-            guard let outcome else { throw .peerCorrupt("an empty message came") }
-            isServing = try send(try outcome.get())
+            isServing = try send(reply)
         }
     }
 
@@ -136,19 +109,15 @@ package struct DIMMWorker: ~Copyable {
         guard header.layer < model.shape.layerCount else {
             throw .peerCorrupt("layer \(header.layer) of \(model.shape.layerCount)")
         }
-        try paced { () throws(PacingError) in
-            try clock.receive(
-                arrival: header.instant,
-                delivery: WallInstant(nanoseconds: header.delivery))
-        }
-        clock.beginWork()
+        try port.begin(header)
         switch header.kind {
         case .storeKeysAndValues:
             try heads.store(message, header: header)
             timer?.receive(at: header.instant)
             return .nothing
         case .startClock:
-            try startClock(try ClockSetting(decoding: message))
+            timer?.startOver()
+            try port.startClock(try ClockSetting(decoding: message))
             return .nothing
         case .projectQKV:
             return try projectQKV(message, header: header)
@@ -160,8 +129,8 @@ package struct DIMMWorker: ~Copyable {
             return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
-            .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
+        case .configure, .configureShape, .setActivityRule, .ready, .partialSum, .attentionContext,
+            .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }
@@ -177,10 +146,12 @@ package struct DIMMWorker: ~Copyable {
             layer: header.layer, input: step.input, slots: step.slots, count: slotCount,
             coefficients: &step.coefficients, into: &step.sum)
         let timing = try timer?.projectQKV(
-            slots: step.slots, count: slotCount, arrival: header.instant)
+            .list(step.slots.prefix(slotCount)), arrival: header.instant)
         return .partialSum(
-            answer(header, timing?.ready), timing?.report ?? WorkReport(),
-            elementCount: model.shape.qkvWidth, active: step.requested, activeCount: slotCount)
+            header.answer(
+                .partialSum, position: header.position, count: model.shape.qkvWidth,
+                auxiliary: slotCount, ready: timing?.ready),
+            timing?.report ?? WorkReport(), active: step.requested)
     }
 
     private mutating func feedForward(
@@ -196,12 +167,13 @@ package struct DIMMWorker: ~Copyable {
             rule: rules[header.layer], scratch: &step.feedForward, into: &step.sum)
         step.markActive(count: activeCount, slotCount: table.slotCount)
         let timing = try timer?.feedForward(
-            slots: step.slots, count: slotCount, active: step.feedForward.active,
-            activeCount: activeCount, isSparse: rules[header.layer] != nil,
-            arrival: header.instant)
+            .list(step.slots.prefix(slotCount)),
+            active: .list(step.feedForward.active.prefix(activeCount)), arrival: header.instant)
         return .partialSum(
-            answer(header, timing?.ready), timing?.report ?? WorkReport(),
-            elementCount: model.shape.hiddenSize, active: step.active, activeCount: activeCount)
+            header.answer(
+                .partialSum, position: header.position, count: model.shape.hiddenSize,
+                auxiliary: activeCount, ready: timing?.ready),
+            timing?.report ?? WorkReport(), active: step.active)
     }
 
     private mutating func attend(_ message: RawSpan, header: MessageHeader) throws(LinkError)
@@ -211,101 +183,28 @@ package struct DIMMWorker: ~Copyable {
         let timing = try timer?.attend(
             headCount: headCount, positionCount: header.position + 1, arrival: header.instant)
         return .context(
-            answer(header, timing?.ready), timing?.report ?? WorkReport(), headCount: headCount)
-    }
-
-    // MARK: Time
-
-    /// The request's header with the instant at which its answer is ready.
-    func answer(_ request: MessageHeader, _ ready: EmulatedTime?) -> MessageHeader {
-        var header = request
-        header.time = ready?.sinceStart.picoseconds ?? 0
-        return header
-    }
-
-    private func paced<Value>(
-        _ body: () throws(PacingError) -> Value
-    ) throws(LinkError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw .system("paced clock: \(error)")
-        }
-    }
-
-    /// The header of a computed reply with when the DIMM's work on it is over in wall time. The
-    /// coordinator, which sees all replies, gives them their links.
-    func finished(
-        _ reply: MessageHeader, _ report: WorkReport
-    ) throws(LinkError) -> (header: MessageHeader, workEnd: WallInstant?) {
-        guard timer != nil else { return (reply, nil) }
-        var header = reply
-        let workEnd = try paced { () throws(PacingError) in
-            try clock.finishWork(
-                at: reply.instant,
-                lasting: EmulatedDuration(picoseconds: report.busyPicoseconds))
-        }
-        header.delivery = workEnd?.nanoseconds ?? 0
-        return (header, workEnd)
-    }
-
-    /// Nothing can come before the DIMM's work is over.
-    func rest(until workEnd: WallInstant?) throws(LinkError) {
-        guard let workEnd else { return }
-        try paced { () throws(PacingError) in try clock.rest(until: workEnd) }
-    }
-
-    /// The report with how the worker kept its deadlines so far.
-    func withOverruns(_ report: WorkReport) -> WorkReport {
-        var report = report
-        report.deadlineCount = clock.overruns.deadlines
-        report.missedDeadlineCount = clock.overruns.missed
-        return report
-    }
-
-    /// An origin further ahead cannot be meant: the coordinator would wait as long.
-    private static let latestOriginNanoseconds: UInt64 = 60_000_000_000
-
-    private mutating func startClock(_ setting: ClockSetting) throws(LinkError) {
-        timer?.startOver()
-        guard setting.dilationThousandths > 0 else {
-            clock = UnpacedClock(.virtual)
-            return
-        }
-        guard setting.dilationThousandths <= Dilation.maximum.thousandths, timer != nil else {
-            throw .peerCorrupt(
-                "a dilation of \(setting.dilationThousandths) thousandths, or no emulated time")
-        }
-        let origin = WallInstant(nanoseconds: setting.originNanoseconds)
-        guard
-            origin.nanoseconds > 0,
-            origin <= WallInstant.now.advanced(byNanoseconds: Self.latestOriginNanoseconds)
-        else { throw .peerCorrupt("a clock that starts at \(origin.nanoseconds) ns") }
-        clock = pacing.clock(
-            origin: origin, dilation: Dilation(thousandths: setting.dilationThousandths),
-            rates: linkRates, watch: {})
+            header.answer(
+                .attentionContext, position: header.position, count: headCount,
+                ready: timing?.ready),
+            timing?.report ?? WorkReport())
     }
 
     private mutating func receiveRule() throws(LinkError) {
-        var received: Result<(layer: Int, rule: GateRule), LinkError>?
         let slotCount = shard.layers.first?.feedForwardNeurons.count ?? 0
         let spareCount = (shard.slots.first?.slotCount ?? 0) - slotCount
         let layerCount = model.shape.layerCount
-        try link.receive { message in
-            received = Result { () throws(LinkError) in
-                let header = try MessageHeader(decoding: message)
-                guard header.kind == .setActivityRule, header.layer < layerCount else {
-                    throw .peerCorrupt("expected an activity rule, got \(header)")
-                }
-                return (
-                    header.layer,
-                    try GateRule(
-                        decoding: message, slotCount: slotCount, spareSlotCount: spareCount)
-                )
+        let (layer, rule) = try port.link.receiveValue {
+            (message) throws(LinkError) -> (Int, GateRule) in
+            let header = try MessageHeader(decoding: message)
+            guard header.kind == .setActivityRule, header.layer < layerCount else {
+                throw .peerCorrupt("expected an activity rule, got \(header)")
             }
+            return (
+                header.layer,
+                try GateRule(
+                    decoding: message, slotCount: slotCount, spareSlotCount: spareCount)
+            )
         }
-        guard let received else { throw .peerCorrupt("no activity rule came") }
-        let (layer, rule) = try received.get()
         guard rules[layer] == nil else {
             throw .peerCorrupt("a second activity rule for layer \(layer)")
         }
@@ -319,59 +218,37 @@ package struct DIMMWorker: ~Copyable {
         /// What an exchange of neurons answers with: the weights in `slots`, if any, behind the
         /// report.
         case exchange(MessageHeader, WorkReport, slots: [UInt32])
-        case partialSum(
-            MessageHeader, WorkReport, elementCount: Int, active: PackedSet, activeCount: Int)
-        case context(MessageHeader, WorkReport, headCount: Int)
+        case partialSum(MessageHeader, WorkReport, active: PackedSet)
+        case context(MessageHeader, WorkReport)
         case farewell(step: UInt64)
     }
 
     /// Sends a reply; returns whether to go on serving.
     private func send(_ reply: Reply) throws(LinkError) -> Bool {
+        let base = WorkerPort.payloadOffset
         switch reply {
         case .nothing:
             return true
         case .exchange(let header, let report, let slots):
             try sendExchange(header, report, slots: slots)
             return true
-        case .partialSum(let request, let report, let elementCount, let active, let activeCount):
-            var header = MessageHeader(
-                .partialSum, layer: request.layer, position: request.position, count: elementCount,
-                auxiliary: activeCount, step: request.step)
-            header.time = request.time
-            let base = MessageHeader.byteCount + WorkReport.byteCount
-            let size = PartialSum.elementByteCount(isWide: step.sum.isWide) * elementCount
-            let workEnd: WallInstant?
-            (header, workEnd) = try finished(header, report)
-            let report = withOverruns(report)
-            let sum = step.sum
-            try link.send(byteCount: base + size + active.byteCount) { message in
-                header.encode(into: &message)
-                report.encode(into: &message)
+        case .partialSum(let header, let report, let active):
+            let (sum, elementCount) = (step.sum, header.count)
+            let size = PartialSum.elementByteCount(isWide: sum.isWide) * elementCount
+            try port.finish(header, report, payloadByteCount: size + active.byteCount) {
                 if sum.isWide {
-                    message.store(sum.wide.span.extracting(0..<elementCount), at: base)
+                    $0.store(sum.wide.span.extracting(0..<elementCount), at: base)
                 } else {
-                    message.store(sum.narrow.span.extracting(0..<elementCount), at: base)
+                    $0.store(sum.narrow.span.extracting(0..<elementCount), at: base)
                 }
-                message.store(active.words.span, at: base + size)
+                $0.store(active.words.span, at: base + size)
             }
-            try rest(until: workEnd)
             return true
-        case .context(let request, let report, let headCount):
-            var header = MessageHeader(
-                .attentionContext, layer: request.layer, position: request.position,
-                count: headCount, step: request.step)
-            header.time = request.time
-            let base = MessageHeader.byteCount + WorkReport.byteCount
-            let (context, floatCount) = (step.context, headCount * model.shape.groupWidth)
-            let workEnd: WallInstant?
-            (header, workEnd) = try finished(header, report)
-            let report = withOverruns(report)
-            try link.send(byteCount: base + 4 * floatCount) { message in
-                header.encode(into: &message)
-                report.encode(into: &message)
-                message.store(context.span.extracting(0..<floatCount), at: base)
+        case .context(let header, let report):
+            let (context, floatCount) = (step.context, header.count * model.shape.groupWidth)
+            try port.finish(header, report, payloadByteCount: 4 * floatCount) {
+                $0.store(context.span.extracting(0..<floatCount), at: base)
             }
-            try rest(until: workEnd)
             return true
         case .farewell(let number):
             try sendFacts(.farewell, step: number)
@@ -380,15 +257,9 @@ package struct DIMMWorker: ~Copyable {
     }
 
     private func sendFacts(_ kind: MessageKind, step number: UInt64) throws(LinkError) {
-        var facts = probe.facts(weights: shard.storage, keysAndValues: heads.storage)
-        facts.busyPicoseconds = timer?.busy.picoseconds ?? 0
-        facts.deadlineCount = clock.overruns.deadlines
-        facts.missedDeadlineCount = clock.overruns.missed
-        let header = MessageHeader(kind, step: number)
-        try link.send(byteCount: MessageHeader.byteCount + WorkerFacts.byteCount) { message in
-            header.encode(into: &message)
-            facts.encode(into: &message)
-        }
+        try port.sendFacts(
+            probe.facts(weights: shard.storage, keysAndValues: heads.storage),
+            busy: timer?.busy, as: kind, step: number)
     }
 }
 
@@ -403,15 +274,14 @@ extension DecoderModel {
     }
 }
 
-extension MessageHeader {
-    /// When a request arrived, or a reply was ready.
-    var instant: EmulatedTime { EmulatedTime(picosecondsSinceStart: time) }
-}
-
 /// Asks the operating system what became of a worker's memory; the program supplies it, since
 /// roles know neither libnuma nor /proc.
 package protocol FactProbe: AnyObject {
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts
+
+    /// Of a worker whose memory stands for weights, keys and values alike; the first two fields,
+    /// what it models, are for the caller to fill in.
+    func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts
 }

@@ -8,8 +8,6 @@ import Transformer
 /// A DIMM's part in moving neurons: it gives some to another DIMM, takes some, sends copies to
 /// the GPU, and empties slots when it is told that they are not needed any more.
 ///
-/// No DIMM ever waits for another. The donor has sent before it says so, and only then does the
-/// coordinator tell the receiver, which finds the neurons in its link or says that none came.
 /// What is sent stays where it is until it is released.
 extension DIMMWorker {
     /// Mean and weight of the activity rule travel behind a neuron's weights.
@@ -51,52 +49,20 @@ extension DIMMWorker {
         return slots
     }
 
-    private func peer(_ index: Int) throws(LinkError) -> any MessageLink {
-        guard let peer = peers[index] else {
-            throw .peerCorrupt("DIMM \(dimm) has no link to DIMM \(index)")
-        }
-        return peer
-    }
-
-    /// Tells a link to another DIMM from the coordinator's when it fails.
-    private static func crossing<Value>(
-        _ index: Int, _ body: () throws(LinkError) -> Value
-    ) throws(LinkError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw .system("the link to DIMM \(index): \(error)")
-        }
-    }
-
     // MARK: To and from another DIMM
 
     private mutating func giveNeurons(
         _ message: RawSpan, header: MessageHeader
     ) throws(LinkError) -> Reply {
         let slots = try filledSlots(message, header: header)
-        let peer = try peer(header.auxiliary)
         let layer = header.layer
-        let byteCount = slots.count * parcelByteCount(layer: layer)
-        guard MessageHeader.byteCount + byteCount <= peer.maximumMessageByteCount else {
-            throw .peerCorrupt("\(slots.count) neurons at once are more than the link carries")
-        }
+        let stride = parcelByteCount(layer: layer)
+        try port.checkPeer(header.auxiliary, takes: slots.count, of: stride)
         let timing = try timer?.readNeurons(slots: slots, arrival: header.instant)
         let report = timing?.report ?? WorkReport()
-        var reply = MessageHeader(
-            .neuronsGiven, layer: layer, count: slots.count, step: header.step)
-        reply.time = answer(header, timing?.ready).time
-        reply = try finished(reply, report).header
-        var transfer = MessageHeader(
-            .neuronTransfer, layer: layer, count: slots.count, auxiliary: dimm,
-            step: header.step)
-        transfer.time = reply.time
-        try Self.crossing(header.auxiliary) { () throws(LinkError) in
-            try peer.send(byteCount: MessageHeader.byteCount + byteCount) { message in
-                transfer.encode(into: &message)
-                writeParcels(slots, layer: layer, into: &message)
-            }
-        }
+        let reply = try port.give(
+            slots.count, of: stride, as: header, ready: timing?.ready, report: report
+        ) { writeParcels(slots, layer: layer, into: &$0) }
         return .exchange(reply, report, slots: [])
     }
 
@@ -120,29 +86,18 @@ extension DIMMWorker {
         _ message: RawSpan, header: MessageHeader
     ) throws(LinkError) -> Reply {
         let arrivals = try NeuronArrivals(decoding: message, count: header.count)
-        let peer = try peer(header.auxiliary)
         try check(arrivals.entries, layer: header.layer)
-        var outcome: Result<Bool, LinkError> = .success(false)
-        // What an earlier exchange left behind has a lower number, and is dropped.
-        while try outcome.get() == false {
-            let wasThere = try Self.crossing(header.auxiliary) { () throws(LinkError) in
-                try peer.tryReceive { transfer in
-                    outcome = Result { () throws(LinkError) in
-                        try place(transfer, arrivals.entries, as: header)
-                    }
-                }
-            }
-            if !wasThere { break }
+        let (port, stride) = (port, parcelByteCount(layer: header.layer))
+        let isHere = try port.take(arrivals.entries.count, of: stride, as: header) {
+            place($0, arrivals.entries, layer: header.layer)
         }
-        let isHere = try outcome.get()
         let timing = try timer?.writeNeurons(
             slots: arrivals.entries.map(\.slot), request: header.instant,
             arrival: EmulatedTime(picosecondsSinceStart: arrivals.arrivalPicoseconds))
-        var reply = MessageHeader(
-            .neuronsTaken, layer: header.layer, count: isHere ? arrivals.entries.count : 0,
-            step: header.step)
-        reply.time = answer(header, timing?.ready).time
-        return .exchange(reply, timing?.report ?? WorkReport(), slots: [])
+        return .exchange(
+            header.answer(
+                .neuronsTaken, count: isHere ? arrivals.entries.count : 0, ready: timing?.ready),
+            timing?.report ?? WorkReport(), slots: [])
     }
 
     /// Every neuron exists, is not here yet, and its slot takes it.
@@ -166,35 +121,20 @@ extension DIMMWorker {
         }
     }
 
-    /// Puts the neurons of a transfer into their slots; false when it is an older one.
+    /// Puts the neurons of a transfer into their slots.
     private mutating func place(
-        _ transfer: RawSpan, _ entries: [NeuronArrivals.Entry], as request: MessageHeader
-    ) throws(LinkError) -> Bool {
-        let header = try MessageHeader(decoding: transfer)
-        guard header.kind == .neuronTransfer else {
-            throw .peerCorrupt("expected neurons, got \(header.kind)")
-        }
-        if header.step < request.step { return false }
-        let stride = parcelByteCount(layer: request.layer)
-        guard header.step == request.step, header.layer == request.layer,
-            header.count == entries.count, header.auxiliary == request.auxiliary,
-            transfer.byteCount == MessageHeader.byteCount + entries.count * stride
-        else {
-            throw .peerCorrupt(
-                "\(header.count) neurons of layer \(header.layer) in \(transfer.byteCount) "
-                    + "bytes are not those that DIMM \(request.auxiliary) was to give")
-        }
+        _ transfer: RawSpan, _ entries: [NeuronArrivals.Entry], layer: Int
+    ) {
+        let stride = parcelByteCount(layer: layer)
         for (index, entry) in entries.enumerated() {
             let start = MessageHeader.byteCount + index * stride
             let slot = Int(entry.slot)
-            shard.placeNeuron(
-                entry.neuron, layer: request.layer, slot: slot, from: transfer, at: start)
+            shard.placeNeuron(entry.neuron, layer: layer, slot: slot, from: transfer, at: start)
             let values = start + stride - Self.ruleByteCount
-            rules[request.layer]?.setSlot(
+            rules[layer]?.setSlot(
                 slot, mean: Float(bitPattern: transfer.word32(at: values)),
                 weight: Float(bitPattern: transfer.word32(at: values + 4)))
         }
-        return true
     }
 
     // MARK: To the GPU
@@ -203,20 +143,12 @@ extension DIMMWorker {
         _ message: RawSpan, header: MessageHeader
     ) throws(LinkError) -> Reply {
         let slots = try filledSlots(message, header: header)
-        let byteCount = slots.count * shard.layers[header.layer].parcelByteCount
-        guard
-            MessageHeader.byteCount + WorkReport.byteCount + byteCount
-                <= link.maximumMessageByteCount
-        else {
-            throw .peerCorrupt("\(slots.count) neurons at once are more than the link carries")
-        }
+        try port.checkRoom(
+            for: slots.count, of: shard.layers[header.layer].parcelByteCount)
         let timing = try timer?.readNeurons(slots: slots, arrival: header.instant)
         let report = timing?.report ?? WorkReport()
-        var reply = MessageHeader(
-            .neuronWeights, layer: header.layer, count: slots.count, step: header.step)
-        reply.time = answer(header, timing?.ready).time
-        reply = try finished(reply, report).header
-        return .exchange(reply, report, slots: slots)
+        let reply = header.answer(.neuronWeights, count: slots.count, ready: timing?.ready)
+        return .exchange(try port.finished(reply, report).header, report, slots: slots)
     }
 
     /// Sends an answer about neurons, with the weights in `slots` behind the report.
@@ -224,15 +156,11 @@ extension DIMMWorker {
         _ header: MessageHeader, _ report: WorkReport, slots: [UInt32]
     ) throws(LinkError) {
         let stride = shard.layers[header.layer].parcelByteCount
-        let base = MessageHeader.byteCount + WorkReport.byteCount
-        let report = withOverruns(report)
-        try link.send(byteCount: base + slots.count * stride) { message in
-            header.encode(into: &message)
-            report.encode(into: &message)
+        try port.send(header, report, payloadByteCount: slots.count * stride) { message in
             for (index, slot) in slots.enumerated() {
                 shard.readNeuron(
                     layer: header.layer, slot: Int(slot), into: &message,
-                    at: base + index * stride)
+                    at: WorkerPort.payloadOffset + index * stride)
             }
         }
     }

@@ -20,32 +20,16 @@ extension DIMMWorker {
             spareSlotCount: configuration.spareSlotCount, sharesScales: true)
     }
 
-    /// The topology that the coordinator sent; `nil` in a native run.
-    static func topology(
-        _ configuration: WorkerConfiguration
-    ) throws(LinkError) -> Topology? {
-        guard configuration.isTimed else { return nil }
-        let topology: Topology
-        do {
-            topology = try Topology.parse(
-                configuration.topologyText, fileName: "the coordinator's topology")
-        } catch {
-            throw .peerCorrupt("\(error)")
-        }
-        guard configuration.dimmIndex < topology.dimms.count else {
-            throw .peerCorrupt("the topology has no DIMM \(configuration.dimmIndex)")
-        }
-        return topology
-    }
-
     /// The model of this DIMM.
     static func timer(
         _ topology: Topology, _ configuration: WorkerConfiguration, model: DecoderModel
     ) throws(LinkError) -> DIMMTimer {
         do {
-            return try DIMMTimer(
-                dimm: topology.dimms[configuration.dimmIndex], model: model,
-                isSparse: configuration.isSparse)
+            var timer = try DIMMTimer(
+                dimm: topology.dimms[configuration.dimmIndex],
+                sizes: WorkSizes(model, isSparse: configuration.isSparse))
+            try timer.warmUp()
+            return timer
         } catch {
             throw .peerCorrupt("\(error)")
         }

@@ -23,25 +23,47 @@ package struct DIMMModel: Hashable, Sendable {
 
     /// Reads the weights of some neurons from all ranks and multiplies them with a batch.
     ///
-    /// Equations: read = passes x (lines on the rank that has most) at the efficiency of random
-    /// blocks of one neuron; multiply = neurons x weights x batch MACs; total by overlap.
+    /// Equations: read = passes x tiles x (lines of a tile on the rank that has most) at the
+    /// efficiency of random blocks of one tile of a neuron; multiply = products x weights MACs;
+    /// total by overlap. Tiles and passes are those of the ``GEMVUnit``.
     ///
     /// - Parameter table: efficiencies simulated so far.
     package func timing(
         of work: NeuronWork, using table: inout DRAMEfficiencyTable
     ) throws(HardwareModelError) -> ReadMultiplyTiming {
-        precondition(work.neuronCountPerRank.count == dram.configuration.rankCount)
-        let passCount = try gemvUnit.passCount(
-            batchSize: work.batchSize, byteCountPerSequence: work.vectorByteCountPerSequence)
-        let multiply = gemvUnit.multiplyDuration(macCount: work.macCount)
-        guard work.neuronCount > 0 else {
-            return gemvUnit.timing(read: .zero, multiply: multiply)
-        }
-        let efficiency = try efficiency(
-            ofBlocks: work.neuronByteCount, mode: .ndpCenterBuffer, using: &table)
-        let lineCount = UInt64(linesOnBusiestRank(work)) * passCount
+        let tiling = try gemvUnit.tiling(
+            batchSize: work.batchSize, byteCountPerSequence: work.vectorByteCountPerSequence,
+            lineCountPerNeuron: dram.configuration.lineCount(ofBytes: work.neuronByteCount))
+        let read = try readDuration(
+            neuronCountPerRank: work.neuronCountPerRank, neuronByteCount: work.neuronByteCount,
+            tiling: tiling, using: &table)
         return gemvUnit.timing(
-            read: efficiency.duration(ofLinesOnOnePath: lineCount), multiply: multiply)
+            read: read, multiply: gemvUnit.multiplyDuration(macCount: work.macCount))
+    }
+
+    /// Reads whole neurons, or writes them as fast, without multiplying: to move them.
+    ///
+    /// - Parameter neuronCountPerRank: with the striped layout only its sum counts.
+    package func movementDuration(
+        neuronCountPerRank: [Int], neuronByteCount: Int, using table: inout DRAMEfficiencyTable
+    ) throws(HardwareModelError) -> EmulatedDuration {
+        try readDuration(
+            neuronCountPerRank: neuronCountPerRank, neuronByteCount: neuronByteCount,
+            tiling: BatchTiling(tileCount: 1, passCount: 1), using: &table)
+    }
+
+    private func readDuration(
+        neuronCountPerRank counts: [Int], neuronByteCount: Int, tiling: BatchTiling,
+        using table: inout DRAMEfficiencyTable
+    ) throws(HardwareModelError) -> EmulatedDuration {
+        precondition(counts.count == dram.configuration.rankCount)
+        guard counts.contains(where: { $0 > 0 }) else { return .zero }
+        let tileByteCount = (neuronByteCount + tiling.tileCount - 1) / tiling.tileCount
+        let efficiency = try efficiency(
+            ofBlocks: tileByteCount, mode: .ndpCenterBuffer, using: &table)
+        let lineCount = linesOnBusiestRank(counts, blockByteCount: tileByteCount)
+        return efficiency.duration(
+            ofLinesOnOnePath: UInt64(lineCount) * UInt64(tiling.tileCount) * tiling.passCount)
     }
 
     /// Attention of one step over the keys and values that the DIMM holds.
@@ -84,15 +106,15 @@ package struct DIMMModel: Hashable, Sendable {
         return try table.efficiency(of: workload, in: dram)
     }
 
-    private func linesOnBusiestRank(_ work: NeuronWork) -> Int {
+    private func linesOnBusiestRank(_ blockCountPerRank: [Int], blockByteCount: Int) -> Int {
         let configuration = dram.configuration
-        let linesPerNeuron = configuration.lineCount(ofBytes: work.neuronByteCount)
+        let linesPerBlock = configuration.lineCount(ofBytes: blockByteCount)
         switch configuration.layout {
         case .wholeRank:
-            return (work.neuronCountPerRank.max() ?? 0) * linesPerNeuron
+            return (blockCountPerRank.max() ?? 0) * linesPerBlock
         case .striped:
             let ranks = configuration.rankCount
-            return work.neuronCount * ((linesPerNeuron + ranks - 1) / ranks)
+            return blockCountPerRank.reduce(0, +) * ((linesPerBlock + ranks - 1) / ranks)
         }
     }
 }

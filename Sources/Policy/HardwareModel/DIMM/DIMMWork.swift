@@ -6,22 +6,29 @@ package struct NeuronWork: Hashable, Sendable {
     package let neuronCountPerRank: [Int]
     /// Bytes of one neuron, contiguous from the start of a line.
     package let neuronByteCount: Int
-    /// Weights of one neuron, each one multiply-accumulate a sequence.
+    /// Weights of one neuron, each one multiply-accumulate a product.
     package let weightsPerNeuron: Int
     package let batchSize: Int
+    /// Pairs of a neuron and a sequence that it is multiplied with.
+    package let productCount: Int
     /// Input vector and sums of one sequence, which the buffer holds.
     package let vectorByteCountPerSequence: ByteCount
 
+    /// - Parameter productCount: fewer than neurons x batch when a sequence needs only some of
+    ///   the neurons; `nil` when each needs all.
     /// - Precondition: counts are not negative; bytes, weights, batch and vectors above zero.
     package init(
         neuronCountPerRank: [Int], neuronByteCount: Int, weightsPerNeuron: Int, batchSize: Int,
-        vectorByteCountPerSequence: ByteCount
+        productCount: Int? = nil, vectorByteCountPerSequence: ByteCount
     ) {
         precondition(neuronCountPerRank.allSatisfy { $0 >= 0 })
         precondition(neuronByteCount > 0)
         precondition(weightsPerNeuron > 0)
         precondition(batchSize > 0)
         precondition(vectorByteCountPerSequence > .zero)
+        let allProducts = neuronCountPerRank.reduce(0, +) * batchSize
+        precondition((0...allProducts).contains(productCount ?? 0))
+        self.productCount = productCount ?? allProducts
         self.neuronCountPerRank = neuronCountPerRank
         self.neuronByteCount = neuronByteCount
         self.weightsPerNeuron = weightsPerNeuron
@@ -42,7 +49,7 @@ package struct NeuronWork: Hashable, Sendable {
     package var neuronCount: Int { neuronCountPerRank.reduce(0, +) }
 
     package var macCount: UInt64 {
-        UInt64(neuronCount) * UInt64(weightsPerNeuron) * UInt64(batchSize)
+        UInt64(productCount) * UInt64(weightsPerNeuron)
     }
 }
 

@@ -54,22 +54,37 @@ package struct GEMVUnit: Hashable, Sendable {
         return clock.duration(ofCycles: groupCount * UInt64(cyclesPerGroup))
     }
 
-    /// How often weights must be read so that a batch's vectors fit the buffer.
+    /// How a batch's vectors are cut so that they fit the buffer.
     ///
-    /// Equation: ⌈batch / ⌊buffer / bytes of one sequence⌋⌉. Each pass multiplies every weight
-    /// with the vectors that the buffer then holds.
+    /// Equations: tiles = ⌈batch x V / B⌉, at most as many as a neuron has lines L. Beyond that,
+    /// passes = ⌈batch / ⌊B x L / V⌋⌉; V bytes of one sequence, B the buffer. A tile is the same
+    /// share of every vector and of every neuron, so each weight is read once a pass; that pieces
+    /// of the vectors are loaded again for each group of neurons is left out.
     ///
-    /// - Parameter byteCountPerSequence: input vector and sums of one sequence, above zero.
-    package func passCount(
-        batchSize: Int, byteCountPerSequence: ByteCount
-    ) throws(HardwareModelError) -> UInt64 {
+    /// - Parameters:
+    ///   - byteCountPerSequence: input vector and sums of one sequence, above zero.
+    ///   - lineCountPerNeuron: above zero; no tile is smaller than a line.
+    package func tiling(
+        batchSize: Int, byteCountPerSequence: ByteCount, lineCountPerNeuron: Int
+    ) throws(HardwareModelError) -> BatchTiling {
         precondition(batchSize > 0)
         precondition(byteCountPerSequence > .zero)
-        let held = bufferCapacity.bytes / byteCountPerSequence.bytes
-        guard held > 0 else {
-            throw .bufferTooSmall(needed: byteCountPerSequence, capacity: bufferCapacity)
+        precondition(lineCountPerNeuron > 0)
+        let batch = UInt64(batchSize)
+        let lines = UInt64(lineCountPerNeuron)
+        let bytes = byteCountPerSequence.bytes
+        let needed = batch * bytes
+        if needed <= bufferCapacity.bytes * lines {
+            let tiles = max(1, needed.dividedRoundingUp(by: bufferCapacity.bytes))
+            return BatchTiling(tileCount: Int(tiles), passCount: 1)
         }
-        return UInt64(batchSize).dividedRoundingUp(by: held)
+        let held = bufferCapacity.bytes * lines / bytes
+        guard held > 0 else {
+            throw .bufferTooSmall(
+                needed: ByteCount(bytes.dividedRoundingUp(by: lines)), capacity: bufferCapacity)
+        }
+        return BatchTiling(
+            tileCount: lineCountPerNeuron, passCount: batch.dividedRoundingUp(by: held))
     }
 
     /// Time of an operation that reads and multiplies, and which of the two decides it.
@@ -84,6 +99,21 @@ package struct GEMVUnit: Hashable, Sendable {
             case .sum: read + multiply
             }
         return ReadMultiplyTiming(read: read, multiply: multiply, total: total)
+    }
+}
+
+/// How weights are read for a batch whose vectors must fit a buffer.
+package struct BatchTiling: Hashable, Sendable {
+    /// Equal parts of every neuron; a part of all neurons is read before the next part.
+    package let tileCount: Int
+    /// How often all of it happens, each time for other sequences of the batch.
+    package let passCount: UInt64
+
+    package init(tileCount: Int, passCount: UInt64) {
+        precondition(tileCount > 0)
+        precondition(passCount > 0)
+        self.tileCount = tileCount
+        self.passCount = passCount
     }
 }
 

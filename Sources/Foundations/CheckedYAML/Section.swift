@@ -1,32 +1,34 @@
-import Quantities
+package import Quantities
 
 /// Gathers the problems of one file, so that all are reported together.
-final class ProblemList {
-    private var problems: [TopologyError.Problem] = []
-    private var known: Set<TopologyError.Problem> = []
+package final class ProblemList {
+    package init() {}
+
+    private var problems: [YAMLProblem] = []
+    private var known: Set<YAMLProblem> = []
     /// Grows with every report, repeated ones too: unchanged means that nothing was wrong.
-    private(set) var reportCount = 0
+    package private(set) var reportCount = 0
 
-    var isEmpty: Bool { problems.isEmpty }
+    package var isEmpty: Bool { problems.isEmpty }
 
-    func add(_ place: TopologyError.Place, _ path: String, _ rule: String) {
+    package func add(_ place: YAMLPlace, _ path: String, _ rule: String) {
         reportCount += 1
-        let problem = TopologyError.Problem(place: place, path: path, rule: rule)
+        let problem = YAMLProblem(place: place, path: path, rule: rule)
         // DIMMs share one part; what is wrong with that is wrong once.
         if known.insert(problem).inserted { problems.append(problem) }
     }
 
-    func add(_ value: TreeValue, _ rule: String) { add(value.place, value.path, rule) }
+    package func add(_ value: TreeValue, _ rule: String) { add(value.place, value.path, rule) }
 
     /// Lines ascending, then problems of the file as a whole, then those of `--set`.
-    var sorted: [TopologyError.Problem] {
+    package var sorted: [YAMLProblem] {
         problems.enumerated().sorted { first, second in
             (Self.rank(first.element.place), first.offset)
                 < (Self.rank(second.element.place), second.offset)
         }.map(\.element)
     }
 
-    private static func rank(_ place: TopologyError.Place) -> Int {
+    private static func rank(_ place: YAMLPlace) -> Int {
         switch place {
         case .line(let line, _): line
         case .file: Int.max - 1
@@ -39,13 +41,13 @@ final class ProblemList {
 ///
 /// A read that fails reports why and returns some valid value: the caller goes on to find further
 /// problems, and what it builds is thrown away because the list of problems is not empty.
-struct Section {
-    let value: TreeValue
-    let problems: ProblemList
+package struct Section {
+    package let value: TreeValue
+    package let problems: ProblemList
     private var readKeys: [String] = []
     private let reportCountAtStart: Int
 
-    init(_ value: TreeValue, problems: ProblemList) {
+    package init(_ value: TreeValue, problems: ProblemList) {
         self.value = value
         self.problems = problems
         reportCountAtStart = problems.reportCount
@@ -64,10 +66,10 @@ struct Section {
     }
 
     /// Whether nothing was wrong so far; rules between keys make sense only then.
-    var isSound: Bool { problems.reportCount == reportCountAtStart }
+    package var isSound: Bool { problems.reportCount == reportCountAtStart }
 
     /// The value of a key, or `nil` after reporting it as missing.
-    mutating func required(_ key: String) -> TreeValue? {
+    package mutating func required(_ key: String) -> TreeValue? {
         if let found = optional(key) { return found }
         // A value that is no group at all was reported as such.
         if case .keys = value.content {
@@ -76,12 +78,12 @@ struct Section {
         return nil
     }
 
-    mutating func optional(_ key: String) -> TreeValue? {
+    package mutating func optional(_ key: String) -> TreeValue? {
         readKeys.append(key)
         return value[key]
     }
 
-    mutating func section(_ key: String) -> Section {
+    package mutating func section(_ key: String) -> Section {
         guard let found = required(key) else {
             return Section(absentBelow: value, problems: problems)
         }
@@ -90,7 +92,7 @@ struct Section {
 
     /// Reports a rule between keys, given as paths below this group, at the one to blame: what
     /// `--set` gave before what the file says, a later line before an earlier one.
-    func report(_ keys: [String], _ rule: String) {
+    package func report(_ keys: [String], _ rule: String) {
         let values = keys.compactMap { key in
             key.split(separator: ".").reduce(Optional(value)) { $0?[String($1)] }
         }
@@ -99,7 +101,7 @@ struct Section {
         problems.add(blamed, rule)
     }
 
-    private static func blame(_ place: TopologyError.Place) -> Int {
+    private static func blame(_ place: YAMLPlace) -> Int {
         switch place {
         case .file: 0
         case .line(let line, _): line
@@ -108,7 +110,7 @@ struct Section {
     }
 
     /// Reports every key that was not asked for, with the one that was probably meant.
-    func finish() {
+    package func finish() {
         guard case .keys(let entries) = value.content else { return }
         for entry in entries where !readKeys.contains(entry.key) {
             let name = Wording.clipped(entry.key)
@@ -126,14 +128,16 @@ struct Section {
 
 extension Section {
     /// The single value of a key as text, at most 200 characters, without control characters.
-    mutating func text(_ key: String, maximumLength: Int = 200) -> (text: String, at: TreeValue)? {
+    package mutating func text(_ key: String, maximumLength: Int = 200) -> (
+        text: String, at: TreeValue
+    )? {
         guard let found = required(key) else { return nil }
         guard let text = problems.text(of: found, maximumLength: maximumLength) else { return nil }
         return (text, found)
     }
 
     /// A whole number; `range.lowerBound` after reporting a problem.
-    mutating func integer(
+    package mutating func integer(
         _ key: String, in range: ClosedRange<Int>, powerOfTwo: Bool = false
     ) -> Int {
         guard let (text, found) = text(key) else { return range.lowerBound }
@@ -142,7 +146,7 @@ extension Section {
     }
 
     /// A quantity with its unit; `range.lowerBound` after reporting a problem.
-    mutating func quantity<Value: TopologyQuantity>(
+    package mutating func quantity<Value: YAMLQuantity>(
         _ key: String, in range: ClosedRange<Value>
     ) -> Value {
         guard let (text, found) = text(key) else { return range.lowerBound }
@@ -160,7 +164,7 @@ extension Section {
     }
 
     /// One of the names of an enumeration; its first case after reporting a problem.
-    mutating func choice<Choice>(_ key: String, what: String, or fallback: Choice) -> Choice
+    package mutating func choice<Choice>(_ key: String, what: String, or fallback: Choice) -> Choice
     where Choice: RawRepresentable<String> & CaseIterable {
         guard let (text, found) = text(key) else { return fallback }
         if let choice = Choice(rawValue: text) { return choice }
@@ -173,7 +177,7 @@ extension Section {
     }
 
     /// `on` or `off`, or YAML's `true` and `false`.
-    mutating func flag(_ key: String) -> Bool {
+    package mutating func flag(_ key: String) -> Bool {
         guard let (text, found) = text(key) else { return false }
         switch text {
         case "on", "true": return true
@@ -183,22 +187,11 @@ extension Section {
             return false
         }
     }
-
-    mutating func nodeSet(_ key: String) -> NodeSet? {
-        guard let found = optional(key) else { return nil }
-        guard let text = problems.text(of: found) else { return nil }
-        do throws(NodeSetError) {
-            return try NodeSet(parsing: text)
-        } catch {
-            problems.add(found, error.description)
-            return nil
-        }
-    }
 }
 
 extension ProblemList {
     /// The text of a single value, or `nil` after reporting why there is none.
-    func text(of value: TreeValue, maximumLength: Int = 200) -> String? {
+    package func text(of value: TreeValue, maximumLength: Int = 200) -> String? {
         switch value.content {
         case .text(let text):
             guard text.count <= maximumLength else {
@@ -217,7 +210,7 @@ extension ProblemList {
     }
 
     /// A whole number inside a range, or `nil` after reporting why there is none.
-    func integer(
+    package func integer(
         _ text: String, at value: TreeValue, in range: ClosedRange<Int>, powerOfTwo: Bool = false
     ) -> Int? {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
@@ -240,7 +233,7 @@ extension ProblemList {
     }
 
     /// The elements of a list, or `nil` after reporting that it is none.
-    func list(_ value: TreeValue, of what: String) -> [TreeValue]? {
+    package func list(_ value: TreeValue, of what: String) -> [TreeValue]? {
         switch value.content {
         case .list(let elements): return elements
         case .empty: add(value, "has no value; write a list of \(what)")
@@ -250,7 +243,7 @@ extension ProblemList {
     }
 
     /// A list of whole numbers; those that are none are reported and left out.
-    func integers(
+    package func integers(
         _ value: TreeValue, of what: String, in range: ClosedRange<Int>
     ) -> [(number: Int, at: TreeValue)]? {
         guard let elements = list(value, of: what) else { return nil }
@@ -262,17 +255,17 @@ extension ProblemList {
     }
 }
 
-/// What a topology file can state with a unit.
-protocol TopologyQuantity: Comparable {
+/// What a file can state with a unit.
+package protocol YAMLQuantity: Comparable {
     init(parsing text: String) throws(QuantityError)
     var exactDescription: String { get }
 }
 
-extension ByteCount: TopologyQuantity {}
-extension Bandwidth: TopologyQuantity {}
-extension Frequency: TopologyQuantity {}
-extension ComputeRate: TopologyQuantity {}
-extension EmulatedDuration: TopologyQuantity {}
-extension Proportion: TopologyQuantity {
-    var exactDescription: String { description }
+extension ByteCount: YAMLQuantity {}
+extension Bandwidth: YAMLQuantity {}
+extension Frequency: YAMLQuantity {}
+extension ComputeRate: YAMLQuantity {}
+extension EmulatedDuration: YAMLQuantity {}
+extension Proportion: YAMLQuantity {
+    package var exactDescription: String { description }
 }

@@ -1,27 +1,27 @@
 /// How error messages quote and suggest.
-enum Wording {
-    static let longestQuote = 60
+package enum Wording {
+    package static let longestQuote = 60
 
     /// The start of a text of any length, safe to print on a terminal.
-    static func clipped(_ text: String) -> String {
+    package static func clipped(_ text: String) -> String {
         let safe = String(text.prefix(longestQuote).map { isControl($0) ? "?" : $0 })
         return text.count > longestQuote ? safe + "..." : safe
     }
 
-    static func isControl(_ character: Character) -> Bool {
+    package static func isControl(_ character: Character) -> Bool {
         character.unicodeScalars.contains { scalar in
             scalar.properties.generalCategory == .control
         }
     }
 
     /// ` (did you mean 'x'?)` for the candidate that is near enough, else nothing.
-    static func suggestion(for word: String, among candidates: [String]) -> String {
+    package static func suggestion(for word: String, among candidates: [String]) -> String {
         guard let best = nearest(to: word, among: candidates) else { return "" }
         return "; did you mean '\(best)'?"
     }
 
     /// The candidate with the fewest edits, if those are at most a third of the word, or 2.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
+    package static func nearest(to word: String, among candidates: [String]) -> String? {
         let word = Array(word.lowercased().prefix(longestQuote))
         let allowed = max(2, word.count / 3)
         let scored = candidates.map { candidate in
@@ -33,7 +33,7 @@ enum Wording {
     }
 
     /// Levenshtein: insertions, deletions and substitutions.
-    static func editDistance(_ first: [Character], _ second: [Character]) -> Int {
+    package static func editDistance(_ first: [Character], _ second: [Character]) -> Int {
         var row = Array(0...second.count)
         for (i, left) in first.enumerated() {
             var diagonal = row[0]
@@ -47,5 +47,5 @@ enum Wording {
         return row[second.count]
     }
 
-    static func list(_ names: [String]) -> String { names.joined(separator: ", ") }
+    package static func list(_ names: [String]) -> String { names.joined(separator: ", ") }
 }

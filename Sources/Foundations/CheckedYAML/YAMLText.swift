@@ -4,25 +4,35 @@ import Yams
 ///
 /// Input is untrusted: size, nesting and number of values are bounded, and aliases are refused,
 /// because a few of them can stand for more values than a machine has memory.
-struct YAMLText {
-    static let maximumByteCount = 1_000_000
-    static let maximumDepth = 32
-    static let maximumValueCount = 100_000
+package struct YAMLText {
+    package static let maximumByteCount = 1_000_000
+    package static let maximumDepth = 32
+    package static let maximumValueCount = 100_000
 
-    let text: String
+    package let text: String
     /// Place of a line counted from 1; of `nil`, the text as a whole.
-    let place: @Sendable (Int?) -> TopologyError.Place
+    package let place: @Sendable (Int?) -> YAMLPlace
+    /// What to write instead of an alias, for the error that refuses one.
+    package let aliasAdvice: String
+
+    package init(
+        text: String, aliasAdvice: String = "repeat the value",
+        place: @escaping @Sendable (Int?) -> YAMLPlace
+    ) {
+        self.text = text
+        self.place = place
+        self.aliasAdvice = aliasAdvice
+    }
 
     /// The text as a tree rooted at `path`; `nil` for a text without any value.
-    func tree(at path: String = "") throws(TopologyError) -> TreeValue? {
+    package func tree(at path: String = "") throws(YAMLError) -> TreeValue? {
         guard text.utf8.count <= Self.maximumByteCount else {
             throw failure(
-                "is \(text.utf8.count) bytes; a topology has at most \(Self.maximumByteCount)")
+                "is \(text.utf8.count) bytes; at most \(Self.maximumByteCount) are read")
         }
         if let line = AliasScan(text).firstAliasLine {
             throw failure(
-                "aliases (*name) are not read: repeat the value, or state it once in 'dimm', "
-                    + "which all DIMMs share", line: line)
+                "aliases (*name) are not read: \(aliasAdvice)", line: line)
         }
         guard let root = try compose() else { return nil }
         var valueCount = 0
@@ -30,7 +40,7 @@ struct YAMLText {
             root, path: path, place: place(root.mark?.line), depth: 0, count: &valueCount)
     }
 
-    private func compose() throws(TopologyError) -> Node? {
+    private func compose() throws(YAMLError) -> Node? {
         do {
             // The basic resolver leaves every scalar a string: numbers are read exactly, later.
             return try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
@@ -42,8 +52,8 @@ struct YAMLText {
     }
 
     private func convert(
-        _ node: Node, path: String, place: TopologyError.Place, depth: Int, count: inout Int
-    ) throws(TopologyError) -> TreeValue {
+        _ node: Node, path: String, place: YAMLPlace, depth: Int, count: inout Int
+    ) throws(YAMLError) -> TreeValue {
         count += 1
         guard count <= Self.maximumValueCount else {
             throw failure("has more than \(Self.maximumValueCount) values")
@@ -75,7 +85,7 @@ struct YAMLText {
 
     private func entries(
         of mapping: Node.Mapping, path: String, depth: Int, count: inout Int
-    ) throws(TopologyError) -> [TreeValue.Entry] {
+    ) throws(YAMLError) -> [TreeValue.Entry] {
         var entries: [TreeValue.Entry] = []
         for (key, value) in mapping {
             guard let name = key.scalar?.string else {
@@ -102,13 +112,13 @@ struct YAMLText {
         return isPlain ? .empty : .text("")
     }
 
-    private func failure(_ rule: String, line: Int? = nil) -> TopologyError {
-        TopologyError(problems: [.init(place: place(line), path: "", rule: rule)])
+    private func failure(_ rule: String, line: Int? = nil) -> YAMLError {
+        YAMLError(problems: [.init(place: place(line), path: "", rule: rule)])
     }
 }
 
 extension YAMLText {
-    private func failure(from error: YamlError) -> TopologyError {
+    private func failure(from error: YamlError) -> YAMLError {
         switch error {
         case .scanner(let context, let problem, let mark, _),
             .parser(let context, let problem, let mark, _),

@@ -1,9 +1,9 @@
-/// One value of a topology file before it means anything: text, list or keys, and where it stood.
+/// One value of a file before it means anything: text, list or keys, and where it stood.
 ///
 /// Independent of the YAML library, so that `--set` and the built-in parts join the file's values
 /// here, each keeping its own place for error messages.
-struct TreeValue {
-    enum Content {
+package struct TreeValue {
+    package enum Content {
         /// A key with nothing after it.
         case empty
         case text(String)
@@ -11,22 +11,33 @@ struct TreeValue {
         case keys([Entry])
     }
 
-    struct Entry {
-        let key: String
-        var value: TreeValue
+    package struct Entry {
+        package let key: String
+        package var value: TreeValue
+
+        package init(key: String, value: TreeValue) {
+            self.key = key
+            self.value = value
+        }
     }
 
-    var content: Content
-    let path: String
-    let place: TopologyError.Place
+    package var content: Content
+    package let path: String
+    package let place: YAMLPlace
 
-    subscript(key: String) -> TreeValue? {
+    package init(content: Content, path: String, place: YAMLPlace) {
+        self.content = content
+        self.path = path
+        self.place = place
+    }
+
+    package subscript(key: String) -> TreeValue? {
         guard case .keys(let entries) = content else { return nil }
         return entries.first { $0.key == key }?.value
     }
 
     /// What a reader would call this value in a sentence.
-    var kind: String {
+    package var kind: String {
         switch content {
         case .empty: "nothing"
         case .text: "a single value"
@@ -35,12 +46,12 @@ struct TreeValue {
         }
     }
 
-    static func joined(_ path: String, _ key: String) -> String {
+    package static func joined(_ path: String, _ key: String) -> String {
         path.isEmpty ? key : "\(path).\(key)"
     }
 
     /// These keys on top of `base`: groups merge key by key, everything else replaces.
-    func merged(over base: TreeValue) -> TreeValue {
+    package func merged(over base: TreeValue) -> TreeValue {
         guard case .keys(let mine) = content, case .keys(var entries) = base.content else {
             return self
         }
@@ -58,7 +69,7 @@ struct TreeValue {
     /// Replaces what stands at `keys`, creating groups on the way that do not exist.
     ///
     /// - Returns: the rule that forbids it, or `nil` when done.
-    mutating func set(_ keys: ArraySlice<Substring>, to value: TreeValue) -> String? {
+    package mutating func set(_ keys: ArraySlice<Substring>, to value: TreeValue) -> String? {
         guard let first = keys.first else {
             self = value
             return nil

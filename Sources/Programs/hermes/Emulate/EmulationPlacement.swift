@@ -1,0 +1,150 @@
+import Coordinator
+import ModelCatalogue
+import OfflinePartition
+import PackedSets
+import Quantities
+import Scheduling
+import Topology
+
+/// What a system of the Hermes family does of its own; `nil` for the others.
+struct FamilyTraits {
+    var partition = PartitionCommand.Method.ilp
+    var hotCriterion = HotCriterion.both
+    var rebalancing = RebalanceChoice.none
+    /// Every neuron is computed, and whole layers are hot or cold.
+    var isDense = false
+    /// The host CPU in place of the DIMMs.
+    var usesHost = false
+
+    init?(_ system: EmulatedSystem) {
+        switch system {
+        case .hermes: rebalancing = .window
+        case .hermesHost: usesHost = true
+        case .hermesBase:
+            isDense = true
+            hotCriterion = .none
+        case .hermesRandom:
+            partition = .random
+            hotCriterion = .none
+        case .hermesPartition: hotCriterion = .none
+        case .hermesTokenAdjustment: hotCriterion = .token
+        case .hermesLayerAdjustment: hotCriterion = .layer
+        case .hermesAdjustment: break
+        case .accelerate, .flexgen, .dejavu, .tensorRTLLM: return nil
+        }
+    }
+
+    /// With what was asked for in its place.
+    init?(_ request: EmulationRequest) {
+        guard var traits = FamilyTraits(request.system) else { return nil }
+        if let partition = request.policy.partition { traits.partition = partition }
+        if let criterion = request.policy.hotCriterion { traits.hotCriterion = criterion }
+        if let rebalancing = request.policy.rebalancing { traits.rebalancing = rebalancing }
+        self = traits
+    }
+}
+
+/// Where the neurons of a shape start, decided before the run.
+struct EmulationPlacement {
+    let request: EmulationRequest
+    let traits: FamilyTraits
+
+    private var model: ModelSpecification { request.model }
+    private var topology: Topology { request.topology }
+
+    /// What the machine is too small for; `nil` when all fits.
+    ///
+    /// The DIMMs hold every weight, also those that the GPU has copies of, and keys and values.
+    var shortage: String? {
+        let usable = Int(clamping: topology.gpu.usableMemory.bytes)
+        guard model.denseByteCount <= usable else {
+            return "the GPU's \(topology.gpu.usableMemory) of usable memory are less than the "
+                + "\(ByteCount(UInt64(model.denseByteCount))) of projections, embeddings and head"
+        }
+        guard !traits.usesHost else { return nil }
+        let needed = model.weightByteCount + keyValueByteCount
+        let available = topology.dimms.reduce(0) { $0 + Int(clamping: $1.memoryCapacity.bytes) }
+        guard needed <= available else {
+            return "the DIMMs' \(ByteCount(UInt64(available))) are less than the "
+                + "\(ByteCount(UInt64(needed))) of weights, keys and values"
+        }
+        return nil
+    }
+
+    private var keyValueByteCount: Int {
+        model.keyValueByteCountPerPosition * request.batchSize
+            * (request.promptTokenCount + request.tokenCount)
+    }
+
+    /// GPU memory that is left for neurons.
+    private var hotMemory: ByteCount {
+        ByteCount(topology.gpu.usableMemory.bytes - UInt64(model.denseByteCount))
+    }
+
+    func solve(_ activity: EmulationActivity) throws -> ShapePlacement {
+        if traits.isDense { return wholeLayers }
+        let problem = try workload(activity).problem(topology: topology)
+        let method = traits.usesHost ? .frequency : traits.partition
+        let partition = try PartitionSolving(
+            problem: problem, method: method, seed: request.seed
+        ).place()
+        let counts = [model.hiddenSize, model.feedForwardSize]
+        return ShapePlacement(
+            homes: (0..<model.layerCount).map { layer in
+                counts.indices.map { block in
+                    traits.usesHost
+                        ? Array(repeating: 0, count: counts[block])
+                        : partition[layer: layer, block: block].homes
+                }
+            },
+            hot: (0..<model.layerCount).map { layer in
+                counts.indices.map { block in
+                    PackedSet(
+                        elementCount: counts[block],
+                        members: partition[layer: layer, block: block].hotNeurons
+                            .map { Int($0) })
+                }
+            })
+    }
+
+    private func workload(_ activity: EmulationActivity) -> PartitionWorkload {
+        let dimms = topology.dimms
+        // Beside neurons the DIMMs hold what the GPU has copies of, keys and values, in equal parts.
+        let other = UInt64((model.denseByteCount + keyValueByteCount) / dimms.count)
+        return PartitionWorkload(
+            title: model.name, identity: .string(model.name), source: activity.description,
+            blocks: [
+                PartitionWorkload.Block(
+                    name: "qkv", neuronByteCount: model.qkvNeuronByteCount,
+                    weightsPerNeuron: model.qkvWidth, activationCounts: activity.counts[0]),
+                PartitionWorkload.Block(
+                    name: "mlp", neuronByteCount: model.feedForwardNeuronByteCount,
+                    weightsPerNeuron: model.feedForwardNeuronWeightCount,
+                    activationCounts: activity.counts[1]),
+            ],
+            sampleCount: activity.sampleCount,
+            vectorByteCount: model.bytesPerActivation
+                * (model.hiddenSize + max(model.qkvWidth, model.hiddenSize)),
+            gpuMemory: hotMemory,
+            dimmMemory: dimms.map {
+                ByteCount($0.memoryCapacity.bytes - min(other, $0.memoryCapacity.bytes))
+            })
+    }
+
+    /// The first layers on the GPU while they fit, the others dealt to the DIMMs in turn.
+    private var wholeLayers: ShapePlacement {
+        let fitting = Int(clamping: hotMemory.bytes) / model.layerNeuronByteCount
+        let dimmCount = topology.dimms.count
+        let counts = [model.hiddenSize, model.feedForwardSize]
+        return ShapePlacement(
+            homes: Array(
+                repeating: counts.map { count in
+                    (0..<count).map { UInt16($0 % dimmCount) }
+                }, count: model.layerCount),
+            hot: (0..<model.layerCount).map { layer in
+                counts.map {
+                    layer < fitting ? .full(elementCount: $0) : PackedSet(elementCount: $0)
+                }
+            })
+    }
+}

@@ -1,0 +1,245 @@
+import ActivationPredictor
+import Coordinator
+import Logging
+import Messages
+import ModelCatalogue
+import PackedSets
+import Pacing
+import Quantities
+import RingTransport
+import Scheduling
+import Supervision
+import Topology
+
+/// Runs systems: those of the Hermes family as processes.
+enum Emulation {
+    static func run(_ request: EmulationRequest, logger: Logger) throws -> EmulationOutcome {
+        guard let traits = FamilyTraits(request) else {
+            throw Failure(.internalFault, "\(request.system.rawValue) is no system of processes")
+        }
+        return try EmulationSession(request: request, traits: traits, logger: logger).run()
+    }
+}
+
+/// One emulation by processes: places the neurons, starts the workers, times every token, and
+/// takes everything down.
+struct EmulationSession {
+    let request: EmulationRequest
+    let traits: FamilyTraits
+    let logger: Logger
+
+    private var model: ModelSpecification { request.model }
+    /// Neurons that one message between DIMMs carries at least.
+    private static let neuronsPerMessage = 8
+    /// Memory that a worker's requests really read, round and round, under a clock of wall time.
+    private static let arenaByteCount = 64 << 20
+
+    func run() throws -> EmulationOutcome {
+        let start = ContinuousClock.now
+        let placing = EmulationPlacement(request: request, traits: traits)
+        if let shortage = placing.shortage { return .unsupported(reason: shortage) }
+        let topology = try timedTopology()
+        let activity = try EmulationActivity.make(request)
+        let placement = try placing.solve(activity)
+        let fleet = try WorkerFleet.start(
+            topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
+            rings: rings, isPaced: request.clock == .paced, logger: logger)
+        do {
+            var outcome = try time(
+                with: fleet, topology: topology, activity: activity, placement: placement)
+            outcome.wallSeconds = start.duration(to: .now).seconds
+            return .timed(outcome)
+        } catch let error as CoordinatorError {
+            fleet.stop()
+            throw fleet.explain(error)
+        } catch {
+            fleet.stop()
+            try Interruption.check()
+            throw error
+        }
+    }
+
+    /// The machine as the system uses it: without sparsity, units read and multiply in turn.
+    ///
+    /// Source: the published results of Hermes-base are sums of both (arXiv 2502.16963, Fig. 11).
+    private func timedTopology() throws -> Topology {
+        guard traits.isDense,
+            let sum = TopologyOverride(argument: "dimm.ndp.overlap=sum")
+        else { return request.topology }
+        do {
+            return try Topology.parse(
+                request.topology.rendered(), fileName: request.topologyPath, overrides: [sum])
+        } catch {
+            throw Failure(.badInput, "\(error)")
+        }
+    }
+
+    // MARK: Rings
+
+    /// Whether neurons move from DIMM to DIMM: a host has none to exchange with.
+    private var rebalancing: RebalanceChoice { traits.usesHost ? .none : traits.rebalancing }
+
+    private var rings: WorkerFleet.Rings {
+        let pairs = rebalancing == .none ? [] : request.topology.dimmLinks?.pairs ?? []
+        return WorkerFleet.Rings(
+            capacity: RingSegment.capacity(
+                forMessageByteCount: longestMessageByteCount, messageCount: 2),
+            peers: pairs,
+            peerCapacity: RingSegment.capacity(
+                forMessageByteCount: peerMessageByteCount, messageCount: 2))
+    }
+
+    private var peerMessageByteCount: Int {
+        MessageHeader.byteCount + Self.neuronsPerMessage
+            * max(model.qkvNeuronByteCount, model.feedForwardNeuronByteCount)
+    }
+
+    /// The longest of a request, its reply, an attention's, some copies and a configuration.
+    private var longestMessageByteCount: Int {
+        let element = model.bytesPerActivation
+        let set = 8 * PackedSet.wordCount(elementCount: max(model.hiddenSize, model.feedForwardSize))
+        let widest = max(model.qkvWidth, model.hiddenSize) * element
+        let contexts = model.queryHeadCount * (model.headSize + 2) * element
+        let sparse = request.batchSize * (2 * set + max(widest, contexts))
+        let configuration =
+            8 * ShapeConfiguration.blockCount * model.layerCount + (1 << 12)
+            + request.topology.rendered().utf8.count
+        return MessageHeader.byteCount + WorkReport.byteCount
+            + max(sparse, configuration, peerMessageByteCount)
+    }
+
+    // MARK: The run
+
+    private func time(
+        with fleet: WorkerFleet, topology: Topology, activity: EmulationActivity,
+        placement: ShapePlacement
+    ) throws -> TimedEmulation {
+        let machine = EmulatedMachine(topology, hostTakesPart: traits.usesHost)
+        var coordinator = ShapeCoordinator(
+            links: fleet.links,
+            options: options(activity, placement, machine: machine, topology: topology),
+            activity: activity.source, time: freshTime(machine))
+        let ready = try coordinator.configureWorkers()
+        try fleet.checkPlacement(ready)
+        try coordinator.observePrompt()
+        let pacing = try startPacing(
+            &coordinator, fleet: fleet, topology: topology, machine: machine)
+        try coordinator.runPrefill()
+        for _ in 1..<max(1, request.tokenCount) {
+            try Interruption.check()
+            try coordinator.decode()
+        }
+        let elapsed = pacing?.elapsed()
+        let memory = fleet.privateDirtyBytes()
+        let facts = try coordinator.shutDown()
+        try fleet.finish()
+        var record = ProcessRecord(
+            ledger: coordinator.ledger, migrations: coordinator.migrationRecords,
+            time: coordinator.time, facts: facts,
+            processIdentifiers: fleet.workers.map(\.processIdentifier), paced: nil,
+            coordinatorPrivateDirty: memory)
+        if let pacing, let elapsed {
+            record.paced = PacedRecord(
+                dilation: pacing.dilation, span: elapsed, overruns: coordinator.overruns,
+                movedByteCounts: coordinator.movedByteCounts, workers: facts)
+        }
+        return outcome(coordinator, record)
+    }
+
+    private func freshTime(_ machine: EmulatedMachine) -> Timekeeper? {
+        guard request.clock != .native else { return nil }
+        return Timekeeper(machine: machine, records: request.recordsTimeline)
+    }
+
+    private func options(
+        _ activity: EmulationActivity, _ placement: ShapePlacement, machine: EmulatedMachine,
+        topology: Topology
+    ) -> ShapeOptions {
+        let policy = request.policy
+        let layout = NeuronLayout(
+            layerCount: model.layerCount, neuronCounts: [model.hiddenSize, model.feedForwardSize])
+        return ShapeOptions(
+            model: model, batchSize: request.batchSize,
+            promptTokenCount: request.promptTokenCount,
+            contextCapacity: request.promptTokenCount + request.tokenCount,
+            attentionSplit: traits.usesHost ? .heads : request.attentionSplit,
+            host: nil, placement: placement,
+            predictor: traits.isDense
+                ? nil
+                : policy.predictor.predictor(
+                    layout: layout, constants: policy.constants,
+                    correlations: activity.correlations, firstLayer: policy.firstLayer),
+            feedback: policy.feedback, hotCriterion: traits.hotCriterion,
+            correlations: activity.correlations,
+            policy: PlacementPolicy(
+                rebalancing: rebalancing, adjustsHotSet: traits.hotCriterion != .none,
+                machine: machine, peerMessageByteCount: peerMessageByteCount,
+                constants: policy.constants),
+            hotShare: traits.isDense ? .one : topology.policy.hotShare,
+            arenaByteCount: request.clock == .virtual ? 0 : Self.arenaByteCount,
+            topologyText: topology.rendered())
+    }
+
+    // MARK: Pacing
+
+    /// In a paced run, starts the clock that all roles wait on.
+    private func startPacing(
+        _ coordinator: inout ShapeCoordinator, fleet: WorkerFleet, topology: Topology,
+        machine: EmulatedMachine
+    ) throws -> PacedStart? {
+        guard request.clock == .paced else { return nil }
+        guard case .fixed(let dilation) = request.dilation else {
+            throw Failure(.usage, "--clock paced needs --dilation N")
+        }
+        let start = PacedStart(
+            dilation: dilation, topology: topology, pacing: fleet.pacing,
+            watch: fleet.pacingWatch)
+        try coordinator.startClock(start.setting, clock: start.clock)
+        return start
+    }
+
+    // MARK: Figures
+
+    private func outcome(
+        _ coordinator: ShapeCoordinator, _ record: ProcessRecord
+    ) -> TimedEmulation {
+        let time = coordinator.time
+        let prefill = time?.prefillDuration.seconds ?? 0
+        let decode = time?.decodeDuration.seconds ?? 0
+        let generated = Double(request.batchSize * request.tokenCount)
+        let imbalances = record.ledger.imbalances
+        let resident = model.denseByteCount + record.ledger.hotWeightByteCount
+        return TimedEmulation(
+            prefillSeconds: prefill, decodeSeconds: decode,
+            breakdown: time.map { EmulationBreakdown($0.spending) } ?? EmulationBreakdown(),
+            tokensPerSecond: prefill + decode > 0 ? generated / (prefill + decode) : 0,
+            residentShare: Double(resident) / Double(model.weightByteCount),
+            imbalance: traits.usesHost || imbalances.isEmpty
+                ? nil
+                : (
+                    imbalances.reduce(0, +) / Double(imbalances.count), imbalances.max() ?? 0
+                ),
+            prediction: traits.isDense ? nil : coordinator.score,
+            predictorByteCount: coordinator.predictorByteCount,
+            hotSwapCount: record.migrations.reduce(0) { $0 + $1.hotSwapCount },
+            remapCount: record.migrations.reduce(0) { $0 + $1.remapCount },
+            wallSeconds: 0, processes: record)
+    }
+}
+
+extension EmulationBreakdown {
+    /// Parts of the critical path; merging sums belongs to the step that they are of.
+    init(_ spending: TimeSpending) {
+        func seconds(_ steps: String...) -> Double {
+            steps.reduce(0) { $0 + (spending.work[$1]?.seconds ?? 0) }
+        }
+        prefill = seconds("prefill")
+        qkv = seconds("QKV", "merge QKV")
+        attention = seconds("attention", "merge attention")
+        projection = seconds("projection")
+        mlp = seconds("MLP", "merge MLP")
+        communication = spending.communication.seconds
+        let known = prefill + qkv + attention + projection + mlp
+        other = spending.work.values.reduce(0) { $0 + $1.seconds } - known
+    }
+}

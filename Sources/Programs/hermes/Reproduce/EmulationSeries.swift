@@ -1,0 +1,53 @@
+import Reporting
+
+/// Emulations one after another, with their answers kept.
+struct EmulationSeries {
+    let backend: EmulationBackend
+    let store: ResultStore
+
+    struct Outcome {
+        var answers: [PlannedEmulation: EmulationAnswer] = [:]
+        var keptCount = 0
+        var runCount = 0
+        /// Resolved topologies by name and changes, for provenance.
+        var topologies: [String: JSONValue] = [:]
+    }
+
+    /// - Throws: ``Failure`` of the first emulation that fails; those before it are kept.
+    func run(_ planned: [PlannedEmulation]) throws -> Outcome {
+        var outcome = Outcome()
+        // All of them first: what names no model or topology fails before the work.
+        let requests = try planned.map { try backend.request($0) }
+        defer { Progress.end() }
+        for (index, (emulation, request)) in zip(planned, requests).enumerated() {
+            try Interruption.check()
+            Progress.show("\(index + 1) of \(planned.count): \(emulation.description)")
+            let name = ([emulation.topology] + emulation.settings).joined(separator: " ")
+            outcome.topologies[name] = request.topology.resolvedJSON
+            let key = store.key(emulation, request)
+            if let answer = store.answer(emulation, key: key) {
+                outcome.answers[emulation] = answer
+                outcome.keptCount += 1
+                continue
+            }
+            let answer = try backend.answer(request)
+            try store.keep(answer, emulation, key: key)
+            outcome.answers[emulation] = answer
+            outcome.runCount += 1
+        }
+        return outcome
+    }
+}
+
+/// One line on a terminal that is written over; nothing elsewhere.
+enum Progress {
+    static func show(_ text: String) {
+        guard Terminal.isErrorTerminal else { return }
+        Terminal.mutter("\r\u{1B}[K" + String(text.prefix(100)))
+    }
+
+    static func end() {
+        guard Terminal.isErrorTerminal else { return }
+        Terminal.mutter("\r\u{1B}[K")
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import Reporting
+import Topology
+
+/// Answers of emulations as files of a folder, so that an interrupted series goes on where it was.
+///
+/// A file counts only for the very same program, request, topology and model: all of them stand in
+/// its key, in full.
+struct ResultStore {
+    let folder: String
+    /// What the program is: answers of another one are not trusted.
+    let program: String
+
+    private struct Record: Codable {
+        let key: String
+        let answer: EmulationAnswer
+    }
+
+    /// - Throws: exit 69 if the folder cannot be written.
+    init(folder: String, program: String) throws {
+        self.folder = folder
+        self.program = program
+        try WholeFile.prepare(folder + "/x.json")
+    }
+
+    /// Everything that the answer depends on.
+    func key(_ planned: PlannedEmulation, _ request: EmulationRequest) -> String {
+        let topology = request.topology.resolved.map { "\($0.path)=\($0.value)" }
+        return ([program, planned.description, "\(request.model)"] + topology)
+            .joined(separator: "\n")
+    }
+
+    /// - Returns: `nil` if there is none, or if the file is damaged or of another program.
+    func answer(_ planned: PlannedEmulation, key: String) -> EmulationAnswer? {
+        guard let data = FileManager.default.contents(atPath: path(planned, key)),
+            let record = try? JSONDecoder().decode(Record.self, from: data), record.key == key
+        else { return nil }
+        return record.answer
+    }
+
+    func keep(_ answer: EmulationAnswer, _ planned: PlannedEmulation, key: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        let data = try encoder.encode(Record(key: key, answer: answer))
+        try WholeFile.write(Array(data), to: path(planned, key))
+    }
+
+    /// Says what it is, and ends in a checksum of the key (FNV-1a, 64 bits).
+    private func path(_ planned: PlannedEmulation, _ key: String) -> String {
+        var checksum: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in key.utf8 { checksum = (checksum ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        let name = "\(planned.system)-\(planned.model)-b\(planned.batchSize)-"
+            .map { $0.isLetter || $0.isNumber || "-.".contains($0) ? $0 : "_" }
+        return folder + "/" + String(name) + String(checksum, radix: 16) + ".json"
+    }
+}

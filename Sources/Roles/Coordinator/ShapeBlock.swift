@@ -1,0 +1,191 @@
+import ActivationPredictor
+import Messages
+import ModelCatalogue
+import PackedSets
+import Scheduling
+
+/// QKV or MLP of a run by shape: where its neurons are, which of them are hot, and what each unit
+/// computes of the current layer.
+struct ShapeBlock {
+    let neuronCount: Int
+    let wireBlock: ShapeConfiguration.Block
+    var migration: Migration
+    /// The neurons known to be active in the layer below, one set per sequence; `nil` in layer 0.
+    private(set) var known: [PackedSet?]
+    /// What the GPU computes of the current layer.
+    private(set) var hotWork = (byteCount: 0, macCount: 0)
+
+    private let batchSize: Int
+    private let dimmCount: Int
+    private let filledSlotCounts: [[Int]]  // [layers][DIMMs]
+    private let policy: PlacementPolicy
+    private let hotBudget: HotBudget
+    private var hot: [PackedSet]  // [layers]
+    private var homes: [NeuronHomes]  // [layers]
+    private var slotWords: [[UInt64]]  // [sequences][words of all DIMMs]
+    /// Known to be active in any sequence, in the layer below the current one.
+    private var knownBelow: PackedSet?
+    private var knownNow: PackedSet
+
+    init(block: Int, options: ShapeOptions, dimmCount: Int) {
+        let model = options.model
+        let start = options.placement.homes.map { $0[block] }
+        neuronCount = block == 0 ? model.hiddenSize : model.feedForwardSize
+        batchSize = options.batchSize
+        self.dimmCount = dimmCount
+        policy = options.policy
+        filledSlotCounts = start.map { homes in
+            var counts = Array(repeating: 0, count: dimmCount)
+            for dimm in homes { counts[Int(dimm)] += 1 }
+            return counts
+        }
+        let spareCount =
+            policy.rebalancing == .none
+            ? 0
+            : PlacementPolicy.spareSlotCount(neuronCount: neuronCount, dimmCount: dimmCount)
+        let slotCount = (filledSlotCounts.joined().max() ?? 0) + spareCount
+        let width = block == 0 ? model.qkvWidth : model.hiddenSize
+        wireBlock = ShapeConfiguration.Block(
+            slotCount: slotCount,
+            neuronByteCount: block == 0
+                ? model.qkvNeuronByteCount : model.feedForwardNeuronByteCount,
+            weightsPerNeuron: block == 0 ? model.qkvWidth : model.feedForwardNeuronWeightCount,
+            inputByteCount: model.hiddenSize * model.bytesPerActivation,
+            sumByteCount: width * model.bytesPerActivation)
+        let places = NeuronPlaces(homes: start, dimmCount: dimmCount, slotCount: slotCount)
+        hot = options.placement.hot.map { $0[block] }
+        homes = (0..<model.layerCount).map { NeuronHomes(places, layer: $0) }
+        slotWords = Array(
+            repeating: Array(repeating: 0, count: homes.first?.wordCount ?? 0),
+            count: options.batchSize)
+        known = Array(repeating: nil, count: options.batchSize)
+        knownNow = PackedSet(elementCount: neuronCount)
+        // Copies overwrite copies: their memory stays what the chosen ones take.
+        hotBudget = HotBudget(
+            hotShare: options.hotShare,
+            memoryByteCount: hot.reduce(0) { $0 + $1.memberCount } * wireBlock.neuronByteCount,
+            bytesPerNeuron: [wireBlock.neuronByteCount])
+        migration = Migration(
+            policy: policy, places: places, hotSet: hotBudget,
+            hot: hot.map { $0.members.map { UInt32($0) } },
+            prefill: PrefillActivity(
+                layout: NeuronLayout(layerCount: model.layerCount, neuronCounts: [neuronCount])))
+    }
+
+    /// The prompts' activity sets the neurons' states.
+    mutating func beginDecode(after prompts: [PrefillActivity], block: Int) {
+        let layout = NeuronLayout(layerCount: hot.count, neuronCounts: [neuronCount])
+        var counts = Array(
+            repeating: [[UInt32](repeating: 0, count: neuronCount)], count: hot.count)
+        for prompt in prompts {
+            for layer in counts.indices {
+                for (neuron, count) in prompt.activeCounts(layer: layer, block: block).enumerated()
+                { counts[layer][0][neuron] += count }
+            }
+        }
+        let tokenCount = prompts.reduce(0) { $0 + $1.tokenCount(layer: 0, block: block) }
+        migration = Migration(
+            policy: policy, places: migration.places, hotSet: hotBudget,
+            hot: hot.map { $0.members.map { UInt32($0) } },
+            prefill: PrefillActivity(layout: layout, counts: counts, tokenCount: tokenCount))
+    }
+
+    // MARK: Sizes
+
+    func filledSlotCount(ofDIMM dimm: Int, layer: Int) -> Int { filledSlotCounts[layer][dimm] }
+
+    func hotByteCount(layer: Int) -> Int { hot[layer].memberCount * wireBlock.neuronByteCount }
+
+    var hotByteCount: Int { hot.indices.reduce(0) { $0 + hotByteCount(layer: $1) } }
+
+    private var setByteCount: Int { 8 * PackedSet.wordCount(elementCount: wireBlock.slotCount) }
+
+    /// Payload of a request: a set and an input for each sequence.
+    var requestByteCount: Int { batchSize * (setByteCount + wireBlock.inputByteCount) }
+
+    /// Payload of its reply: a sum and a set for each sequence.
+    var replyByteCount: Int { batchSize * (wireBlock.sumByteCount + setByteCount) }
+
+    // MARK: One layer
+
+    /// Which neurons of the layer are known to have been active in a sequence.
+    mutating func note(known active: PackedSet, sequence: Int, isLastLayer: Bool) {
+        knownNow.formUnion(active)
+        known[sequence] = isLastLayer ? nil : active
+    }
+
+    /// Shares the layer's computed neurons out to the units.
+    ///
+    /// - Parameters:
+    ///   - computed: for each sequence.
+    ///   - observed: the neurons of which it is known whether they were active; `nil` for all.
+    mutating func plan(_ computed: [PackedSet], layer: Int, observesAll: Bool) {
+        var union = computed[0]
+        var hotProductCount = 0
+        var cold: [PackedSet] = []
+        for (sequence, set) in computed.enumerated() {
+            if sequence > 0 { union.formUnion(set) }
+            hotProductCount += set.intersectionCount(hot[layer])
+            var rest = set
+            rest.subtract(hot[layer])
+            homes[layer].scatter(rest, into: &slotWords[sequence])
+            cold.append(rest)
+        }
+        hotWork = (
+            union.intersectionCount(hot[layer]) * wireBlock.neuronByteCount,
+            hotProductCount * wireBlock.weightsPerNeuron
+        )
+        migration.observe(
+            layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : union)
+    }
+
+    /// The layer is through: what is known of it is what the next one's parents are.
+    mutating func endLayer(_ layer: Int) {
+        knownBelow = layer + 1 == hot.count ? nil : knownNow
+        knownNow.removeAll()
+    }
+
+    /// Writes each sequence's set of a DIMM's slots behind the header.
+    func writeSlots(ofDIMM dimm: Int, layer: Int, into message: inout MutableRawSpan) {
+        let words = homes[layer].words(ofDIMM: dimm)
+        for (sequence, all) in slotWords.enumerated() {
+            message.store(
+                all.span.extracting(words),
+                at: MessageHeader.byteCount + sequence * setByteCount)
+        }
+    }
+
+    // MARK: Movement
+
+    /// What speaks for a copy on the GPU in place of the states; `nil` for the states themselves.
+    func wanted(layer: Int, by options: ShapeOptions, block: Int) -> NeuronStateTable? {
+        let constants = options.policy.constants
+        let states: NeuronStateTable
+        switch options.hotCriterion {
+        case .none, .token: return nil
+        case .layer: states = NeuronStateTable(neuronCount: neuronCount)
+        case .both: states = migration.states(layer: layer)
+        }
+        guard layer > 0, let knownBelow, let correlations = options.correlations else {
+            return states
+        }
+        return states.raised(
+            by: constants.correlationWeight,
+            forActiveParents: correlations.parents(layer: layer, block: block),
+            below: knownBelow)
+    }
+
+    /// What counts from now on.
+    mutating func apply(_ settled: Migration.Settlement) {
+        for move in settled.moves {
+            homes[move.remap.layer].move(
+                move.remap.neuron, toDIMM: move.remap.to, slot: Int(move.slot))
+        }
+        for arrival in settled.hot {
+            for swap in arrival.swaps {
+                hot[arrival.layer].insert(swap.copiedIn)
+                if let evicted = swap.evicted { hot[arrival.layer].remove(evicted) }
+            }
+        }
+    }
+}

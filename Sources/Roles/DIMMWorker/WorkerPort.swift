@@ -1,0 +1,204 @@
+import HardwareModel
+import Messages
+import Pacing
+import Quantities
+import Topology
+
+/// What every worker has, whatever it computes with: its links and its clock.
+struct WorkerPort {
+    let link: any MessageLink
+    /// To the DIMMs that this one hands neurons to and gets them from, by their index.
+    let peers: [Int: any MessageLink]
+    let dimm: Int
+    /// A native run has no emulated time.
+    private let isTimed: Bool
+    private let pacing: WallPacing
+    /// Of the topology's links, by index; none without emulated time.
+    private let linkRates: [LinkRate]
+    private var clock: any RunClock = UnpacedClock(.native)
+
+    /// - Parameter topology: `nil` in a native run.
+    init(
+        link: any MessageLink, peers: [Int: any MessageLink], dimm: Int, topology: Topology?,
+        pacing: WallPacing
+    ) {
+        self.link = link
+        self.peers = peers
+        self.dimm = dimm
+        self.pacing = pacing
+        isTimed = topology != nil
+        linkRates = (topology.map { LinkPlan($0).links } ?? []).map {
+            LinkRate(bandwidth: $0.bandwidth, latency: $0.latency)
+        }
+    }
+
+    /// Waits for the first message, which says what to be, and reads it.
+    static func receiveFirst<Configuration>(
+        _ kind: MessageKind, from link: any MessageLink,
+        _ read: (RawSpan) throws(LinkError) -> Configuration
+    ) throws(LinkError) -> Configuration {
+        try link.receiveValue { (message) throws(LinkError) in
+            let header = try MessageHeader(decoding: message)
+            guard header.kind == kind else {
+                throw .peerCorrupt("the first message is \(header.kind), not \(kind)")
+            }
+            return try read(message)
+        }
+    }
+
+    /// The topology that the coordinator sent; `nil` in a native run.
+    static func topology(
+        _ text: String, isTimed: Bool, dimm: Int
+    ) throws(LinkError) -> Topology? {
+        guard isTimed else { return nil }
+        let topology: Topology
+        do {
+            topology = try Topology.parse(text, fileName: "the coordinator's topology")
+        } catch {
+            throw .peerCorrupt("\(error)")
+        }
+        guard dimm < topology.dimms.count else {
+            throw .peerCorrupt("the topology has no DIMM \(dimm)")
+        }
+        return topology
+    }
+
+    // MARK: Time
+
+    private func paced<Value>(
+        _ body: () throws(PacingError) -> Value
+    ) throws(LinkError) -> Value {
+        do {
+            return try body()
+        } catch {
+            throw .system("paced clock: \(error)")
+        }
+    }
+
+    /// Returns when a request may be used; work on it begins.
+    func begin(_ request: MessageHeader) throws(LinkError) {
+        try paced { () throws(PacingError) in
+            try clock.receive(
+                arrival: request.instant,
+                delivery: WallInstant(nanoseconds: request.delivery))
+        }
+        clock.beginWork()
+    }
+
+    /// An origin further ahead cannot be meant: the coordinator would wait as long.
+    private static let latestOriginNanoseconds: UInt64 = 60_000_000_000
+
+    mutating func startClock(_ setting: ClockSetting) throws(LinkError) {
+        guard setting.dilationThousandths > 0 else {
+            clock = UnpacedClock(.virtual)
+            return
+        }
+        guard setting.dilationThousandths <= Dilation.maximum.thousandths, isTimed else {
+            throw .peerCorrupt(
+                "a dilation of \(setting.dilationThousandths) thousandths, or no emulated time")
+        }
+        let origin = WallInstant(nanoseconds: setting.originNanoseconds)
+        guard
+            origin.nanoseconds > 0,
+            origin <= WallInstant.now.advanced(byNanoseconds: Self.latestOriginNanoseconds)
+        else { throw .peerCorrupt("a clock that starts at \(origin.nanoseconds) ns") }
+        clock = pacing.clock(
+            origin: origin, dilation: Dilation(thousandths: setting.dilationThousandths),
+            rates: linkRates, watch: {})
+    }
+
+    /// The header of a computed reply with when the DIMM's work on it is over in wall time. The
+    /// coordinator, which sees all replies, gives them their links.
+    func finished(
+        _ reply: MessageHeader, _ report: WorkReport
+    ) throws(LinkError) -> (header: MessageHeader, workEnd: WallInstant?) {
+        guard isTimed else { return (reply, nil) }
+        var header = reply
+        let workEnd = try paced { () throws(PacingError) in
+            try clock.finishWork(
+                at: reply.instant,
+                lasting: EmulatedDuration(picoseconds: report.busyPicoseconds))
+        }
+        header.delivery = workEnd?.nanoseconds ?? 0
+        return (header, workEnd)
+    }
+
+    // MARK: Replies
+
+    /// Sends the answer to work that is done now; returns when its wall time has nearly come.
+    ///
+    /// - Parameters:
+    ///   - byteCount: of what `fill` writes.
+    ///   - fill: writes the message behind header and report, from ``payloadOffset`` on.
+    func finish(
+        _ reply: MessageHeader, _ report: WorkReport, payloadByteCount byteCount: Int,
+        _ fill: (inout MutableRawSpan) -> Void = { _ in }
+    ) throws(LinkError) {
+        let (header, workEnd) = try finished(reply, report)
+        try send(header, report, payloadByteCount: byteCount, fill)
+        guard let workEnd else { return }
+        // Nothing can come before the DIMM's work is over.
+        try paced { () throws(PacingError) in try clock.rest(until: workEnd) }
+    }
+
+    static let payloadOffset = MessageHeader.byteCount + WorkReport.byteCount
+
+    /// Sends an answer whose work's end is known, with how the worker kept its deadlines so far.
+    func send(
+        _ header: MessageHeader, _ report: WorkReport, payloadByteCount byteCount: Int,
+        _ fill: (inout MutableRawSpan) -> Void = { _ in }
+    ) throws(LinkError) {
+        var report = report
+        report.deadlineCount = clock.overruns.deadlines
+        report.missedDeadlineCount = clock.overruns.missed
+        try link.send(byteCount: Self.payloadOffset + byteCount) { message in
+            header.encode(into: &message)
+            report.encode(into: &message)
+            fill(&message)
+        }
+    }
+
+    func sendFacts(
+        _ facts: WorkerFacts, busy: EmulatedDuration?, as kind: MessageKind, step: UInt64
+    ) throws(LinkError) {
+        var facts = facts
+        facts.busyPicoseconds = busy?.picoseconds ?? 0
+        facts.deadlineCount = clock.overruns.deadlines
+        facts.missedDeadlineCount = clock.overruns.missed
+        let header = MessageHeader(kind, step: step)
+        try link.send(byteCount: MessageHeader.byteCount + facts.messageByteCount) { message in
+            header.encode(into: &message)
+            facts.encode(into: &message)
+        }
+    }
+}
+
+extension MessageLink {
+    /// Waits for a message and returns what `read` makes of it.
+    func receiveValue<Value>(
+        _ read: (RawSpan) throws(LinkError) -> Value
+    ) throws(LinkError) -> Value {
+        var outcome: Result<Value, LinkError>?
+        try receive { message in
+            outcome = Result { () throws(LinkError) in try read(message) }
+        }
+        guard let outcome else { throw .peerCorrupt("an empty message came") }
+        return try outcome.get()
+    }
+}
+
+extension MessageHeader {
+    /// When a request arrived, or a reply was ready.
+    var instant: EmulatedTime { EmulatedTime(picosecondsSinceStart: time) }
+
+    /// The header of an answer to this request, which is ready at `ready`.
+    func answer(
+        _ kind: MessageKind, position: Int = 0, count: Int, auxiliary: Int = 0,
+        ready: EmulatedTime?
+    ) -> MessageHeader {
+        var header = MessageHeader(
+            kind, layer: layer, position: position, count: count, auxiliary: auxiliary, step: step)
+        header.time = ready?.sinceStart.picoseconds ?? 0
+        return header
+    }
+}

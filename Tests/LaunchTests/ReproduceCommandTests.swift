@@ -1,0 +1,148 @@
+import Foundation
+import Testing
+
+extension LaunchTests {
+    /// `reproduce`: on the systems that are schedules, which cost nothing.
+    @Suite struct ReproduceCommandTests {
+        private static let systems = ["--systems", "accelerate,flexgen,dejavu,tensorrt-llm"]
+
+        private let folder: ScratchFolder
+
+        init() throws { folder = try ScratchFolder() }
+
+        private var place: [String] { ["--output", folder.entry("result")] }
+
+        private func text(_ name: String) throws -> String {
+            try String(contentsOfFile: folder.entry("result/" + name), encoding: .utf8)
+        }
+
+        @Test func `A quick reproduction writes the table, the errors and the page`() throws {
+            let outcome = try LaunchTests.start(
+                ["reproduce", "--quick", "--json", "-"] + Self.systems + place)
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            let document = try ReproductionDocument(outcome.output)
+            // Every throughput that is published of these systems.
+            #expect(document.points.count { $0.metric == "throughput" } == 42)
+            for point in document.points where point.metric == "throughput" {
+                #expect(point.published != nil && point.verdict != "no result", "\(point)")
+            }
+            #expect(Set(document.errors.map(\.half)) == ["fitted", "held-out"])
+            #expect(document.errors.contains { $0.system == "FlexGen" && $0.geometricMean >= 1 })
+            #expect(document.points.contains { !$0.contradiction.isEmpty })
+
+            let page = try text("index.html")
+            #expect(page.contains("<svg role=\"img\"") && !page.contains("http"))
+            let rows = try text("points.csv").split(separator: "\n")
+            #expect(rows.count == document.points.count + 1)
+            let files = folder.files(under: "result/figures")
+            for name in ["figure-9", "figure-11-OPT-66B", "agreement"] {
+                for ending in ["svg", "png", "gnuplot"] {
+                    #expect(files.contains("\(name).\(ending)"), "\(files)")
+                }
+            }
+            #expect(
+                try JSONSerialization.jsonObject(with: Data(text("reproduction.json").utf8))
+                    is [String: Any])
+        }
+
+        @Test func `Keys that others rely on are there`() throws {
+            let outcome = try LaunchTests.start(
+                ["reproduce", "9", "--quick", "--no-plots", "--json", "-"] + Self.systems + place)
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            let document = try #require(
+                try JSONSerialization.jsonObject(with: Data(outcome.output)) as? [String: Any])
+            let points = try #require(document["points"] as? [[String: Any]])
+            let keys = [
+                "figure", "system", "model", "batch", "gpu", "dimms", "metric", "published", "ours",
+                "fitted", "note",
+            ]
+            for point in points { #expect(Set(point.keys).isSuperset(of: keys)) }
+            let errors = try #require(document["errors"] as? [[String: Any]])
+            for error in errors {
+                #expect(
+                    Set(error.keys).isSuperset(of: ["system", "half", "geometric_mean", "worst"]))
+            }
+            #expect(folder.files(under: "result/figures").isEmpty)
+        }
+
+        @Test func `What was emulated once is not emulated again, and the result is the same`()
+            throws
+        {
+            let arguments =
+                ["reproduce", "11", "--quick", "--no-plots", "--json", "-"] + Self.systems + place
+            let first = try LaunchTests.start(arguments)
+            let table = try text("points.csv")
+            let again = try LaunchTests.start(arguments)
+            #expect(first.ending == .exited(0) && again.ending == .exited(0))
+            #expect(try withoutHost(again.output) == withoutHost(first.output))
+            #expect(try text("points.csv") == table)
+            let host = try ReproductionDocument(again.output).host
+            #expect(host.emulationsRun == 0 && host.emulationsKept > 0)
+        }
+
+        @Test func `An answer that is damaged is computed anew`() throws {
+            let arguments =
+                ["reproduce", "9", "--quick", "--no-plots", "--json", "-", "--systems", "flexgen"]
+                + place
+            let first = try LaunchTests.start(arguments)
+            try #require(first.ending == .exited(0), "\(first.errors)")
+            let kept = folder.files(under: "result/emulations")
+            #expect(kept.count == 3)
+            try Data("{".utf8).write(
+                to: URL(filePath: folder.entry("result/emulations/" + kept[0])))
+            let again = try LaunchTests.start(arguments)
+            #expect(try withoutHost(again.output) == withoutHost(first.output))
+            #expect(try ReproductionDocument(again.output).host.emulationsRun == 1)
+        }
+
+        @Test func `Without gnuplot it says what to install, before any work`() throws {
+            try expectRefusal(
+                ["reproduce", "--quick"] + place, code: 69, saying: ["gnuplot-nox"],
+                environment: ["PATH": "/nonexistent"])
+            #expect(folder.files(under: "result").isEmpty)
+        }
+
+        @Test(arguments: [
+            (["8"], "no figure '8'"), (["--systems", "vllm"], "no system 'vllm'"),
+            (["--tokens", "0"], "--tokens must be 2 to 128"),
+        ])
+        func `What is not there is refused`(arguments: [String], word: String) throws {
+            try expectRefusal(["reproduce"] + arguments, code: 64, saying: [word])
+        }
+    }
+}
+
+/// What `reproduce --json` writes, as far as tests read it.
+struct ReproductionDocument: Decodable {
+    struct Point: Decodable {
+        let figure: String
+        let system: String
+        let model: String
+        let metric: String
+        let published: Double?
+        let ours: Double?
+        let verdict: String
+        let contradiction: String
+    }
+
+    struct Failing: Decodable {
+        let system: String
+        let half: String
+        let geometricMean: Double
+    }
+
+    struct Host: Decodable {
+        let emulationsRun: Int
+        let emulationsKept: Int
+    }
+
+    let points: [Point]
+    let errors: [Failing]
+    let host: Host
+
+    init(_ bytes: [UInt8]) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(ReproductionDocument.self, from: Data(bytes))
+    }
+}
