@@ -76,7 +76,8 @@ struct LabBoot: Sendable {
 
 /// Where a process's own pages are, as the kernel tells everybody in /proc/PID/numa_maps.
 struct NUMAMaps {
-    /// One mapping without a file behind it.
+    /// One mapping without a file behind it, but for heap and stack: those exist before any code of
+    /// the program's could bind them.
     struct Region {
         /// As the kernel writes it, such as "bind:2".
         let policy: String
@@ -88,7 +89,9 @@ struct NUMAMaps {
     init(_ text: String) {
         regions = text.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ").map { String($0) }
-            guard fields.count > 2, !line.contains(" file=") else { return nil }
+            guard fields.count > 2, !line.contains(" file="), fields[2] != "heap",
+                fields[2] != "stack"
+            else { return nil }
             let counts = fields.compactMap { field -> (Int, Int)? in
                 let parts = field.split(separator: "=")
                 guard field.hasPrefix("N"), parts.count == 2, let node = Int(parts[0].dropFirst()),

@@ -95,7 +95,7 @@ extension LaunchTests {
             }
         }
 
-        /// Weights and KV cache are the only regions of that size, but for huge-page arenas.
+        /// Weights and KV cache, side by side, are the only region of that size.
         @Test func `The kernel's own table says the same of every worker`() throws {
             for dimm in try decode(PlacedRun.self, "bound.json").dimms {
                 let node = dimm.host.boundNodes[0]

@@ -8,7 +8,7 @@ set -u
 readonly data="$1"
 readonly run=(
     hermes run --topology 8-dimm-4-node --model "$data/relu-opt-3m.gguf" --ignore-eos
-    --prompt "memory: the"
+    --prompt "memory: the" --clock native
 )
 cd -- "$2" || exit
 export XDG_CACHE_HOME=/tmp/lab-cache
