@@ -132,6 +132,15 @@ extension LaunchTests {
                 #expect(ending.errors.contains(word), "\(ending.errors)")
             }
         }
+
+        @Test func `With best effort a refused call is said loudly, and the run goes on`() throws {
+            let ending = try boot.ending(of: "best-effort")
+            #expect(ending.code == 0, "\(ending.errors)")
+            for dimm in 0..<8 {
+                #expect(
+                    ending.errors.contains("BINDING REFUSED, DIMM \(dimm)"), "\(ending.errors)")
+            }
+        }
     }
 
     /// The guest's other ends; each boots one of its own.

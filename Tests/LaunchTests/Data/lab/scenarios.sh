@@ -64,6 +64,10 @@ finish
 start refused python3 "$data/lab/with-binding-calls.py" refused "${run[@]}" --tokens 2
 finish
 
+start best-effort python3 "$data/lab/with-binding-calls.py" refused \
+    "${run[@]}" --tokens 2 --binding best-effort
+finish
+
 # Bound as asked, and moved behind the program's back while it computes.
 start moved "${run[@]}" --tokens 24
 await_text
