@@ -216,7 +216,7 @@ let package = Package(
         suite(
             "BaselineTimingTests",
             imports: [
-                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "BaselineTiming", "HardwareModel", "ModelCatalogue", "Quantities",
                 "SyntheticActivity", "Topology",
             ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
