@@ -94,8 +94,10 @@ package struct GnuplotScript: Sendable {
     /// What fits below a plot of this size and font.
     private static let labelCharacters = 80
 
+    /// All groups, those without bars included: their labels have to show.
     private var barRange: ClosedRange<Double> {
-        let places = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
+        let bars = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
+        let places = bars + chart.ticks.map(\.position)
         return (places.min() ?? 0) - 1...(places.max() ?? 0) + 1
     }
 
