@@ -8,7 +8,7 @@ enum TopologyRules {
     /// What a comment says when it tells where a number is from.
     private static let origins = [
         "source", "paper", "jesd", "ramulator", "data sheet", "implied by", "measured",
-        "assumption", "no figure published", "as for the",
+        "assumption", "no figure published", "as for the", "calibrated on the fitted half",
     ]
 
     /// The source stands on the line, in the comment above it, or on the key that the line belongs

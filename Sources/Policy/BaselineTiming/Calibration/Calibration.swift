@@ -1,4 +1,3 @@
-import Foundation
 import HardwareModel
 package import ModelCatalogue
 import Quantities
@@ -151,11 +150,12 @@ extension Calibration {
         var logs: [ComparedSystem: [Double]] = [:]
         for point in points where point.isFitted == isFitted {
             let ours = try tokensPerSecond(point, systems: systems)
-            logs[point.system, default: []].append(abs(log(ours / point.published)))
+            logs[point.system, default: []].append(abs(Logarithms.natural(ours / point.published)))
         }
         return logs.mapValues {
             GeometricError(
-                mean: exp($0.reduce(0, +) / Double($0.count)), worst: exp($0.max() ?? 0),
+                mean: Logarithms.exponential($0.reduce(0, +) / Double($0.count)),
+                worst: Logarithms.exponential($0.max() ?? 0),
                 pointCount: $0.count)
         }
     }
@@ -185,7 +185,7 @@ extension Calibration {
         var squares = 0.0
         for point in fitted {
             guard let ours = try? tokensPerSecond(point, systems: systems) else { return .none }
-            let distance = log(ours / point.published)
+            let distance = Logarithms.natural(ours / point.published)
             sum += abs(distance)
             squares += distance * distance
         }
