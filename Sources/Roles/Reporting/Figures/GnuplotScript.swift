@@ -64,6 +64,10 @@ package struct GnuplotScript: Sendable {
         }
         if !chart.ticks.isEmpty {
             let marks = chart.ticks.map { "\(quoted($0.text)) \($0.position)" }
+            // A turned label ends below its mark and begins far to the left of it.
+            if hasLongLabels {
+                lines.append("set lmargin \(max(10, (chart.ticks[0].text.count * 7 + 4) / 8))")
+            }
             lines.append(
                 "set xtics \(hasLongLabels ? "rotate by 30 right " : "")"
                     + "(\(marks.joined(separator: ", "))) noenhanced")
