@@ -26,7 +26,8 @@ import Testing
             isTimed: false, topologyText: ""),
         WorkerConfiguration(
             dimmIndex: 15, dimmCount: 16, contextCapacity: 2048, isSparse: true, layerCount: 30,
-            isTimed: true, spareSlotCount: 96, topologyText: "format: 1\nname: \u{FC}bung\n"),
+            isTimed: true, spareSlotCount: 96, hasHomes: true,
+            topologyText: "format: 1\nname: \u{FC}bung\n"),
         WorkerConfiguration(
             dimmIndex: Int(UInt32.max) - 1, dimmCount: Int(UInt32.max),
             contextCapacity: Int(UInt32.max), isSparse: true, layerCount: Int(UInt32.max),
@@ -40,10 +41,13 @@ import Testing
         let bytes = message(
             WorkerConfiguration(
                 dimmIndex: 1, dimmCount: 0x0203, contextCapacity: 4, isSparse: true,
-                layerCount: 5, isTimed: true, spareSlotCount: 6, topologyText: "AB")
+                layerCount: 5, isTimed: true, spareSlotCount: 6, hasHomes: true,
+                topologyText: "AB")
         ).bytes
         #expect(bytes[..<32] == [UInt8](repeating: 0xA5, count: 32)[...])
-        let fields: [[UInt8]] = [[1, 0], [3, 2], [4, 0], [1, 0], [5, 0], [1, 0], [6, 0]]
+        let fields: [[UInt8]] = [
+            [1, 0], [3, 2], [4, 0], [1, 0], [5, 0], [1, 0], [6, 0], [1, 0],
+        ]
         let expected = fields.flatMap { $0 + [0, 0] } + Array("AB".utf8)
         #expect(Array(bytes[MessageHeader.byteCount...]) == expected)
     }

@@ -41,6 +41,38 @@ import Testing
         }
     }
 
+    @Test func `Any homes have ascending slots, and a DIMM may hold nothing`() {
+        let map = HomeMap(dimms: [3, 0, 3, 3, 1], dimmCount: 4)
+        #expect((0..<4).map { map.neurons(ofDIMM: $0) } == [[1], [4], [], [0, 2, 3]])
+        #expect((0..<5).map { map.dimm(ofNeuron: $0) } == [3, 0, 3, 3, 1])
+        #expect((0..<5).map { map.slot(ofNeuron: $0) } == [0, 0, 1, 2, 0])
+        #expect((0..<3).map { map.neuron(inSlot: $0, ofDIMM: 3) } == [0, 2, 3])
+        #expect(map.neuronCount == 5 && map.slotCount(ofDIMM: 2) == 0)
+        #expect(
+            HomeMap(dimms: [0, 1, 2, 0, 1], dimmCount: 3)
+                == HomeMap(neuronCount: 5, dimmCount: 3))
+    }
+
+    @Test func `A plan is of equally many layers and DIMMs`() async {
+        let plan = HomePlan(
+            layerCount: 2, qkvNeuronCount: 3, feedForwardNeuronCount: 5, dimmCount: 2)
+        #expect(plan.dimmCount == 2)
+        #expect(plan.qkv.map(\.neuronCount) == [3, 3])
+        #expect(plan.feedForward.map(\.neuronCount) == [5, 5])
+        await #expect(processExitsWith: .failure) {
+            let map = HomeMap(neuronCount: 1, dimmCount: 1)
+            _ = HomePlan(qkv: [map], feedForward: [map, map])
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = HomePlan(
+                qkv: [HomeMap(neuronCount: 1, dimmCount: 1)],
+                feedForward: [HomeMap(neuronCount: 1, dimmCount: 2)])
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = HomeMap(dimms: [2], dimmCount: 2)
+        }
+    }
+
     @Test func `A map without DIMMs, or asked for one it has not, traps`() async {
         await #expect(processExitsWith: .failure) {
             _ = HomeMap(neuronCount: 4, dimmCount: 0)

@@ -73,6 +73,75 @@ import Testing
         #expect(unprovenCount > 0)
     }
 
+    /// As a run of a llama model has it: every QKV neuron active in every token, feed-forward
+    /// neurons as drawn, or all active in a dense run.
+    private func alwaysActiveQKV(
+        dimmCount: Int, isDense: Bool, speeds: [Proportion] = []
+    ) throws -> PartitionProblem {
+        var shape = TestProblems.Shape.smolLM(dimmCount: dimmCount)
+        shape.hotShare = Proportion(millionths: 200_000)
+        let drawn = try TestProblems.model(shape, seed: 5, synchronisation: 0)
+        return try PartitionProblem(
+            steps: drawn.steps.enumerated().map { index, step in
+                let isAlways = isDense || index.isMultiple(of: 2)
+                return PartitionProblem.Step(
+                    activationCounts: isAlways
+                        ? Array(repeating: drawn.sampleCount, count: step.neuronCount)
+                        : step.activationCounts,
+                    neuronByteCount: step.neuronByteCount, gpuTime: step.gpuTime,
+                    dimmTime: step.dimmTime)
+            }, blocksPerLayer: 2, sampleCount: drawn.sampleCount,
+            gpuMemory: ByteCount(1_000_000_000),
+            dimms: drawn.dimms.enumerated().map { index, dimm in
+                PartitionProblem.DIMM(
+                    memory: dimm.memory, speed: index < speeds.count ? speeds[index] : .one)
+            }, synchronisationCost: .zero, hotShare: shape.hotShare)
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5, 8, 13, 16], [false, true])
+    func `Equally frequent neurons are proven within 0.1 % on any number of DIMMs`(
+        dimmCount: Int, isDense: Bool
+    ) throws {
+        let problem = try alwaysActiveQKV(dimmCount: dimmCount, isDense: isDense)
+        let solution = try ILPPartitioner(exactColumnLimit: 0).solve(problem)
+        #expect(try #require(solution.outcome.gap) <= 0.001)
+        let cost = try #require(solution.cost).total
+        #expect(solution.lowerBound <= cost)
+    }
+
+    @Test func `The bound of equally frequent neurons is never above the optimum`() throws {
+        var random = SplitMix64(seed: 31)
+        var tightCount = 0
+        for _ in 0..<60 {
+            let neuronCount = Int.random(in: 1...6, using: &random)
+            let problem = try PartitionProblem(
+                steps: [
+                    PartitionProblem.Step(
+                        activationCounts: Array(repeating: 3, count: neuronCount),
+                        neuronByteCount: ByteCount(10),
+                        gpuTime: EmulatedDuration(
+                            picoseconds: UInt64.random(in: 0...20, using: &random)),
+                        dimmTime: EmulatedDuration(
+                            picoseconds: UInt64.random(in: 1...20, using: &random)))
+                ], blocksPerLayer: 1, sampleCount: 4,
+                gpuMemory: ByteCount(UInt64.random(in: 0...60, using: &random)),
+                dimms: (0..<Int.random(in: 1...2, using: &random)).map { _ in
+                    .init(
+                        memory: ByteCount(60),
+                        speed: Proportion(
+                            millionths: UInt64.random(in: 300_000...1_000_000, using: &random)))
+                },
+                synchronisationCost: EmulatedDuration(
+                    picoseconds: UInt64.random(in: 0...10, using: &random)),
+                hotShare: Proportion(millionths: UInt64.random(in: 0...1_000_000, using: &random)))
+            let minimum = try #require(BruteForce(problem: problem).minimum())
+            let solution = try ILPPartitioner(exactColumnLimit: 0).solve(problem)
+            #expect(solution.lowerBound <= minimum)
+            if solution.lowerBound + 1 >= minimum { tightCount += 1 }
+        }
+        #expect(tightCount > 20, "\(tightCount)")
+    }
+
     @Test(arguments: [Proportion.one, Proportion(millionths: 200_000)])
     func `LLaMA2-70B on eight DIMMs is proven within 0.1 %`(hotShare: Proportion) throws {
         var shape = TestProblems.Shape.llama70B

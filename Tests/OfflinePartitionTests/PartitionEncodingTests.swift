@@ -31,7 +31,7 @@ import Testing
         var bits = 0
         while 1 << bits < dimmCount { bits += 1 }
         let blockBytes = [0, 1, 7, 8, 9, 1000].reduce(0) { $0 + 4 + ($1 * (1 + bits) + 7) / 8 }
-        #expect(bytes.count == 24 + blockBytes + 8)
+        #expect(bytes.count == 56 + blockBytes + 8)
     }
 
     @Test func `The bytes are those of the layout`() throws {
@@ -40,12 +40,31 @@ import Testing
             dimmCount: 3)
         let bytes = partition.encoded()
         let header: [UInt8] = [
-            0x48, 0x45, 0x52, 0x4D, 0x45, 0x53, 0x50, 0x41, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,
+            0x48, 0x45, 0x52, 0x4D, 0x45, 0x53, 0x50, 0x41, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,
             3, 0, 0, 0,
         ]
         #expect(Array(bytes.prefix(24)) == header)
+        #expect(Array(bytes[24..<56]) == [UInt8](repeating: 0, count: 32))
         // Three neurons. From the low end: hot bits 1, 0, 1, then homes 2, 0, 1 of two bits each.
-        #expect(Array(bytes[24..<30]) == [3, 0, 0, 0, 0b1001_0101, 0])
+        #expect(Array(bytes[56..<62]) == [3, 0, 0, 0, 0b1001_0101, 0])
+    }
+
+    @Test func `The model's hash is kept, and a file without one is read as such`() throws {
+        let hash = (1...32).map { UInt8($0) }
+        let plain = try Partition(
+            blocks: [.init(hotNeurons: [0, 2], homes: [2, 0, 1])], blocksPerLayer: 1,
+            dimmCount: 3)
+        let named = plain.of(modelHash: hash)
+        #expect(named != plain && named.blocks == plain.blocks)
+        let bytes = named.encoded()
+        #expect(Array(bytes[24..<56]) == hash)
+        #expect(try Partition(decoding: bytes) == named)
+        #expect(try Partition(decoding: plain.encoded()).modelHash.isEmpty)
+        // Version 1 lacks the field.
+        var old = plain.encoded()
+        old.removeSubrange(24..<56)
+        old[8] = 1
+        #expect(try Partition(decoding: forged(old, at: 8, [1])) == plain)
     }
 
     @Test func `Every single flipped bit is noticed`() throws {
@@ -94,7 +113,7 @@ import Testing
             #expect(throws: error) { try Partition(decoding: bytes) }
         }
         refuses(Array("GGUF".utf8) + bytes, .notAPartition)
-        refuses(forged(bytes, at: 8, [2]), .unknownVersion(2))
+        refuses(forged(bytes, at: 8, [3]), .unknownVersion(3))
         refuses(forged(bytes, at: 12, [0]), .incompleteLayer(stepCount: 1, blocksPerLayer: 0))
         refuses(forged(bytes, at: 12, [2]), .incompleteLayer(stepCount: 1, blocksPerLayer: 2))
         refuses(forged(bytes, at: 16, [0]), .trailingBytes(6))
@@ -104,12 +123,12 @@ import Testing
         refuses(forged(bytes, at: 20, [0]), .dimmCountOutOfRange(0))
         refuses(forged(bytes, at: 20, [1, 0, 1]), .dimmCountOutOfRange(65537))
         refuses(
-            forged(bytes, at: 24, [255, 255, 255, 255]), .truncated(byteCount: bytes.count - 8))
+            forged(bytes, at: 56, [255, 255, 255, 255]), .truncated(byteCount: bytes.count - 8))
         // Home 3 of neuron 0: bits 3 and 4.
         refuses(
-            forged(bytes, at: 28, [bytes[28] | 0b11000]),
+            forged(bytes, at: 60, [bytes[60] | 0b11000]),
             .noSuchDIMM(step: 0, neuron: 0, dimm: 3, dimmCount: 3))
-        refuses(forged(bytes, at: 29, [bytes[29] | 0b10]), .strayBits(step: 0))
+        refuses(forged(bytes, at: 61, [bytes[61] | 0b10]), .strayBits(step: 0))
         refuses(forged(bytes, at: 0, [], adding: [0, 0]), .trailingBytes(2))
     }
 }

@@ -26,15 +26,26 @@ import WeightFormats
 
     private static func configuration(
         dimm: Int = 1, capacity: Int = contextCapacity, isSparse: Bool = false, layers: Int = 2,
-        topology: String = ""
+        hasHomes: Bool = false, dimmCount: Int = dimmCount, topology: String = ""
     ) -> [UInt8] {
         let configuration = WorkerConfiguration(
             dimmIndex: dimm, dimmCount: dimmCount, contextCapacity: capacity,
             isSparse: isSparse, layerCount: layers, isTimed: !topology.isEmpty,
-            topologyText: topology)
+            hasHomes: hasHomes, topologyText: topology)
         return message(byteCount: MessageHeader.byteCount + configuration.byteCount) {
             MessageHeader(.configure, step: 0).encode(into: &$0)
             configuration.encode(into: &$0)
+        }
+    }
+
+    /// The first `qkvCount` QKV neurons and the first `mlpCount` feed-forward neurons.
+    private static func homes(layer: Int, qkvCount: Int = 5, mlpCount: Int = 21) -> [UInt8] {
+        let words = [(32, qkvCount), (64, mlpCount)].flatMap { neuronCount, homeCount in
+            PackedSet(elementCount: neuronCount, members: 0..<homeCount).words
+        }
+        return message(byteCount: MessageHeader.byteCount + 8 * words.count) {
+            MessageHeader(.setHomes, layer: layer, step: 0).encode(into: &$0)
+            $0.store(words.span, at: MessageHeader.byteCount)
         }
     }
 
@@ -145,6 +156,39 @@ import WeightFormats
         try expectCorrupt([Self.configuration(capacity: Int(UInt32.max))], "positions")
     }
 
+    @Test func `Homes are taken layer by layer, and wrong ones refused`() throws {
+        let start = Self.configuration(hasHomes: true)
+        let right = [start, Self.homes(layer: 0), Self.homes(layer: 1)]
+        for count in 0...right.count {
+            let script = Array(right.prefix(count))
+            #expect(try serve(script, Self.model()) == ScriptedLink.end)
+        }
+        let nothing = [
+            start, Self.homes(layer: 0, qkvCount: 0, mlpCount: 0),
+            Self.homes(layer: 1, qkvCount: 32, mlpCount: 64),
+            message(MessageHeader(.shutDown, step: 9)),
+        ]
+        #expect(try serve(nothing, Self.model()) == nil)
+        // 21 slots as dealt out in turn, so the request for slot 0 of them is right here, too.
+        let request = Self.request(.feedForward, layer: 1, neuronCount: 64)
+        #expect(try serve(right + [request], Self.model()) == ScriptedLink.end)
+        try expectCorrupt([start, Self.homes(layer: 1)], "homes of layer 0")
+        try expectCorrupt([start, Self.homes(layer: 0), Self.homes(layer: 0)], "homes of layer 1")
+        try expectCorrupt([start, request], "homes of layer 0")
+        try expectCorrupt([start, Array(Self.homes(layer: 0).dropLast())], "homes of 55 bytes")
+        try expectCorrupt([start, Self.homes(layer: 0) + [0]], "homes of 57 bytes")
+        var stray = Self.homes(layer: 0)
+        stray[MessageHeader.byteCount + 4] = 1
+        try expectCorrupt([start, stray], "past 31")
+        try expectCorrupt([Self.configuration(), Self.homes(layer: 0)], "setHomes")
+        try expectCorrupt(right + [Self.homes(layer: 1)], "setHomes")
+    }
+
+    @Test func `More DIMMs than there can be are refused`() throws {
+        let absurd = Self.configuration(dimmCount: Int(UInt32.max))
+        try expectCorrupt([absurd], "4294967295 DIMMs")
+    }
+
     @Test func `A topology that cannot be, or has no such DIMM, is refused`() throws {
         try expectCorrupt([Self.configuration(topology: "format: [")], "the coordinator's topology")
         try expectCorrupt([Self.configuration(topology: "format: 9\n")], "format")
@@ -214,14 +258,15 @@ import WeightFormats
     @Test func `Kinds that a worker does not serve are refused`() throws {
         let start = Self.configuration()
         for kind: MessageKind in [
-            .configure, .setActivityRule, .ready, .partialSum, .attentionContext, .farewell,
+            .configure, .setActivityRule, .setHomes, .ready, .partialSum, .attentionContext,
+            .farewell,
             .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer,
         ] {
             try expectCorrupt([start, message(MessageHeader(kind, step: 1))], "\(kind)")
         }
         var unknown = message(MessageHeader(.attend, step: 1))
-        set(13, at: 0, byteCount: 2, in: &unknown)
-        try expectCorrupt([start, unknown], "kind 13")
+        set(14, at: 0, byteCount: 2, in: &unknown)
+        try expectCorrupt([start, unknown], "kind 14")
         try expectCorrupt([start, []], "no header")
         try expectCorrupt([start, message(MessageHeader(.attend, layer: 2, step: 1))], "layer 2")
         let wildLayer = MessageHeader(.shutDown, layer: 65_535, step: 1)
@@ -311,10 +356,21 @@ import WeightFormats
             let isSparse = random.next() % 2 == 0
             // The timed ones are fewer: they simulate the DRAM.
             let isTimed = random.next() % 50 == 0
+            let hasHomes = random.next() % 4 == 0
             var script = [
                 Self.configuration(
-                    dimm: dimm, isSparse: isSparse, topology: isTimed ? topology : "")
+                    dimm: dimm, isSparse: isSparse, hasHomes: hasHomes,
+                    topology: isTimed ? topology : "")
             ]
+            if hasHomes {
+                // As many as dealt out in turn, so that the requests below are right.
+                script += (0..<2).map { layer in
+                    let counts = [32, 64].map {
+                        HomeMap(neuronCount: $0, dimmCount: 3).slotCount(ofDIMM: dimm)
+                    }
+                    return Self.homes(layer: layer, qkvCount: counts[0], mlpCount: counts[1])
+                }
+            }
             if isSparse { script += [0, 1].map { Self.rule(layer: $0, dimm: dimm) } }
             for _ in 0..<6 { script.append(randomRequest(dimm: dimm, &random)) }
             for _ in 0..<2 {

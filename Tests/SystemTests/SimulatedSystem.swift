@@ -33,6 +33,8 @@ struct RunPlan: Sendable {
     var pacing: PacedPlan?
     /// Who moves neurons, on a machine whose time need not be kept; `nil` leaves all in place.
     var moving: MovingPlan?
+    /// Homes and hot set at the start; `nil` as a run without a partition has them.
+    var start: StartingPlacement?
     /// How often prefill's hand-over and decoding are done, each time from the start.
     var pacedRunCount = 1
 
@@ -49,7 +51,7 @@ struct RunPlan: Sendable {
                     rebalancing: $0.rebalancing, adjustsHotSet: $0.adjustsHotSet,
                     machine: EmulatedMachine($0.topology),
                     peerMessageByteCount: maximumMessageByteCount)
-            })
+            }, start: start)
     }
 
     var time: Timekeeper? {

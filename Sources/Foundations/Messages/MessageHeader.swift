@@ -84,7 +84,8 @@ package struct MessageHeader: Equatable, Sendable {
 /// `s / 64`; a *slot* counts the neurons of the receiving DIMM in ascending order.
 package enum MessageKind: UInt16, Sendable {
     // Coordinator to worker.
-    /// Payload: ``WorkerConfiguration``. Answered by ``ready``, after the activity rules if any.
+    /// Payload: ``WorkerConfiguration``. Answered by ``ready``, after the homes and the activity
+    /// rules if any.
     case configure = 1
     /// Rows of the prefill for one KV head: `count` positions from `position`, KV head
     /// `auxiliary`. Payload: keys [count, headSize], then values [count, headSize]. No answer.
@@ -120,13 +121,16 @@ package enum MessageKind: UInt16, Sendable {
     /// Neurons whose weights the GPU gets a copy of. Payload as ``giveNeurons``. Answered by
     /// ``neuronWeights``.
     case sendNeurons = 12
+    /// Which neurons of `layer` are at home on the DIMM; layers ascend. Payload: the bit set of
+    /// its QKV neurons, then that of its feed-forward neurons. No answer.
+    case setHomes = 13
 
     /// In place of ``configure`` for a model of which there is only the shape. Payload:
     /// ``ShapeConfiguration``. Answered by ``ready``. Requests then differ in this: sets of slots
     /// are as many as the batch has sequences, one behind the other; ``storeKeysAndValues`` has
     /// `count` positions of all the DIMM's heads and sequences; ``attend``, whose `count` is the
     /// DIMM's heads, has all sequences'; requests that move neurons carry the block in `position`.
-    case configureShape = 13
+    case configureShape = 14
 
     // Worker to coordinator.
     /// Payload: ``WorkerFacts``.

@@ -1,11 +1,11 @@
 /// What a worker needs to know before it loads its shard; payload of ``MessageKind/configure``.
 ///
-/// Byte layout: seven little-endian UInt32 in the order of the properties, then the topology as
+/// Byte layout: eight little-endian UInt32 in the order of the properties, then the topology as
 /// UTF-8 YAML, from which a timed worker builds the model of its own DIMM.
 package struct WorkerConfiguration: Equatable, Sendable {
-    package static let fixedByteCount = 28
+    package static let fixedByteCount = 32
 
-    /// This worker's DIMM, and how many there are: neuron `i` is at home on `i % dimmCount`.
+    /// This worker's DIMM, and how many there are.
     package var dimmIndex: Int
     package var dimmCount: Int
     /// Positions that the KV cache must hold.
@@ -18,11 +18,14 @@ package struct WorkerConfiguration: Equatable, Sendable {
     package var isTimed: Bool
     /// Slots of each layer that hold no feed-forward neuron at first; 0 where none moves.
     package var spareSlotCount: Int
+    /// Whether one ``MessageKind/setHomes`` per layer follows, before any rule; else neuron `i` is
+    /// at home on DIMM `i % dimmCount`.
+    package var hasHomes: Bool
     package var topologyText: String
 
     package init(
         dimmIndex: Int, dimmCount: Int, contextCapacity: Int, isSparse: Bool, layerCount: Int,
-        isTimed: Bool, spareSlotCount: Int = 0, topologyText: String
+        isTimed: Bool, spareSlotCount: Int = 0, hasHomes: Bool = false, topologyText: String
     ) {
         self.dimmIndex = dimmIndex
         self.dimmCount = dimmCount
@@ -31,6 +34,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
         self.layerCount = layerCount
         self.isTimed = isTimed
         self.spareSlotCount = spareSlotCount
+        self.hasHomes = hasHomes
         self.topologyText = topologyText
     }
 
@@ -49,6 +53,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
         layerCount = Int(message.word32(at: base + 16))
         isTimed = message.word32(at: base + 20) != 0
         spareSlotCount = Int(message.word32(at: base + 24))
+        hasHomes = message.word32(at: base + 28) != 0
         topologyText = message.text(
             at: base + Self.fixedByteCount,
             byteCount: message.byteCount - base - Self.fixedByteCount)
@@ -62,7 +67,7 @@ package struct WorkerConfiguration: Equatable, Sendable {
     package func encode(into message: inout MutableRawSpan) {
         let fields = [
             dimmIndex, dimmCount, contextCapacity, isSparse ? 1 : 0, layerCount, isTimed ? 1 : 0,
-            spareSlotCount,
+            spareSlotCount, hasHomes ? 1 : 0,
         ]
         for (index, field) in fields.enumerated() {
             message.storeBytes(

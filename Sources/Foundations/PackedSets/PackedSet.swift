@@ -70,6 +70,29 @@ package struct PackedSet: Equatable, Hashable, Sendable {
         words[index] = word
     }
 
+    /// Word number `index` of the set of all elements.
+    package func fullWord(at index: Int) -> UInt64 {
+        precondition(index >= 0 && index < words.count)
+        let bits = elementCount - 64 * index
+        return bits >= 64 ? .max : 1 << UInt64(bits) - 1
+    }
+
+    /// Replaces all words.
+    ///
+    /// - Precondition: as many as the set has, and no bit past the last element is set.
+    package mutating func setWords(_ newWords: [UInt64]) {
+        precondition(newWords.count == words.count)
+        guard let last = newWords.indices.last else { return }
+        precondition(isValid(word: newWords[last], at: last))
+        words = newWords
+    }
+
+    /// Keeps the elements that are also in the set whose words begin at `first` in a list.
+    package mutating func formIntersection(words other: [UInt64], from first: Int) {
+        precondition(first >= 0 && first + words.count <= other.count)
+        for index in words.indices { words[index] &= other[first + index] }
+    }
+
     /// Whether `word` could be word number `index`: names no element past the last.
     package func isValid(word: UInt64, at index: Int) -> Bool {
         let bits = elementCount - 64 * index

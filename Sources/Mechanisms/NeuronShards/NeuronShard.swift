@@ -55,6 +55,12 @@ package struct NeuronShard: ~Copyable {
         return plan.layers.map(\.parcelByteCount).max() ?? 0
     }
 
+    /// Slots of the widest block of any layer.
+    package var widestSlotCount: Int {
+        max(
+            layers.map(\.qkvNeurons.count).max() ?? 0, slots.map(\.slotCount).max() ?? 0)
+    }
+
     // MARK: Neurons that come and go
 
     /// Copies the weights of the neuron in a feed-forward slot to `byteOffset` of `parcel`.

@@ -116,10 +116,12 @@ package struct NeuronStateTable: Equatable, Sendable {
     ) -> NeuronStateTable {
         precondition(weight >= 0 && weight <= Self.maximumState)
         precondition(parents.count == 2 * neuronCount)
-        let lookup = ParentLookup(parents, below: below.words)
+        var flags = FlagBytes(elementCount: below.elementCount)
+        flags.load(below.words)
         var raised = self
         for setIndex in below.words.indices where 64 * setIndex < neuronCount {
-            let active = lookup.word(firstChild: 64 * setIndex)
+            let active = ParentLookup.word(
+                firstChild: 64 * setIndex, parents: parents.span, isActive: flags.bytes.span)
             let first = setIndex * Self.wordsPerSetWord
             let end = min(first + Self.wordsPerSetWord, words.count)
             var shift: UInt64 = 0

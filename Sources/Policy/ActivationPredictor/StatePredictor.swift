@@ -30,6 +30,8 @@ package struct StatePredictor: ActivityPredictor {
     private let correlations: CorrelationTable?
     /// Nil under `layerOnly`, which needs none. Whoever decides what is hot reads them too.
     package private(set) var states: NeuronStates?
+    /// Who is active below, for the look-up of parents.
+    private var below: FlagBytes
 
     /// - Parameter correlations: needed by every rule but `tokenOnly`; of the same layout.
     package init(
@@ -45,6 +47,7 @@ package struct StatePredictor: ActivityPredictor {
         self.constants = constants
         self.correlations = rule == .tokenOnly ? nil : correlations
         states = rule == .layerOnly ? nil : NeuronStates(layout: layout, constants: constants)
+        below = FlagBytes(elementCount: layout.neuronCounts.max() ?? 0)
     }
 
     /// States and parents.
@@ -62,23 +65,24 @@ package struct StatePredictor: ActivityPredictor {
         precondition(predicted.elementCount == layout.neuronCounts[block])
         // Whatever the rule, the first layer is treated alike: all three then differ in the same
         // layers only.
-        guard let below = parents, layer > 0 else {
+        guard let parents, layer > 0 else {
             predictFirst(layer: layer, block: block, into: &predicted)
             return
         }
-        precondition(below.elementCount == layout.neuronCounts[block])
-        let lookup = correlations.map {
-            ParentLookup($0.parents(layer: layer, block: block), below: below.words)
-        }
+        precondition(parents.elementCount == layout.neuronCounts[block])
         let table = states?.table(layer: layer, block: block)
-        switch (rule, table, lookup) {
-        case (.combined, let table?, let lookup?):
-            predictCombined(table, lookup, into: &predicted)
+        let children = correlations?.parents(layer: layer, block: block)
+        if children != nil { below.load(parents.words) }
+        switch (rule, table, children) {
+        case (.combined, let table?, let children?):
+            predictCombined(table, children, into: &predicted)
         case (.tokenOnly, let table?, _):
             predictHot(table, into: &predicted)
-        case (.layerOnly, _, let lookup?):
+        case (.layerOnly, _, let children?):
             for index in predicted.words.indices {
-                predicted.setWord(lookup.word(firstChild: 64 * index).both, at: index)
+                let active = ParentLookup.word(
+                    firstChild: 64 * index, parents: children.span, isActive: below.bytes.span)
+                predicted.setWord(active.both, at: index)
             }
         default: preconditionFailure("a \(rule) predictor was made without what it reads")
         }
@@ -98,17 +102,18 @@ package struct StatePredictor: ActivityPredictor {
     /// s1 + lambda s2 > T is: above T alone, or above T - lambda with a parent active, or above
     /// T - 2 lambda with both.
     private func predictCombined(
-        _ states: NeuronStateTable, _ lookup: ParentLookup, into predicted: inout PackedSet
+        _ states: NeuronStateTable, _ parents: [UInt16], into predicted: inout PackedSet
     ) {
         let weight = constants.correlationWeight
         let none = constants.activeThreshold
-        let everyone = PackedSet.full(elementCount: predicted.elementCount).words
-        for index in everyone.indices {
-            let all = everyone[index]
+        let (parents, isActive) = (parents.span, below.bytes.span)
+        for index in 0..<PackedSet.wordCount(elementCount: predicted.elementCount) {
+            let all = predicted.fullWord(at: index)
             let alone = states.word(aboveAny: none, at: index, everyone: all)
             let withOne = states.word(aboveAny: none - weight, at: index, everyone: all)
             let withBoth = states.word(aboveAny: none - 2 * weight, at: index, everyone: all)
-            let active = lookup.word(firstChild: 64 * index)
+            let active = ParentLookup.word(
+                firstChild: 64 * index, parents: parents, isActive: isActive)
             predicted.setWord(
                 alone | withOne & active.any | withBoth & active.both, at: index)
         }

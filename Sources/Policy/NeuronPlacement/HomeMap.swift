@@ -1,34 +1,83 @@
-/// Which DIMM each neuron is at home on: round-robin, so neuron `i` lives on DIMM `i mod J`.
+/// Which DIMM each neuron of one block of one layer is at home on.
 ///
 /// The DIMMs hold every neuron, hot ones too (the GPU's are copies). On its DIMM a neuron has a
-/// *slot*: its rank among the DIMM's neurons, here `i / J`.
+/// *slot*: its rank among the DIMM's neurons.
 package struct HomeMap: Equatable, Sendable {
-    package let neuronCount: Int
-    package let dimmCount: Int
+    /// DIMMs that 16 bits tell apart.
+    package static let dimmLimit = 1 << 16
 
+    package let dimmCount: Int
+    private let dimms: [UInt16]  // [neurons]
+    private let slots: [UInt32]  // [neurons]
+    private let neurons: [[UInt32]]  // [DIMMs][slots], ascending
+
+    /// - Parameter dimms: each neuron's home, below `dimmCount`, [neurons].
+    package init(dimms: [UInt16], dimmCount: Int) {
+        precondition(dimmCount >= 1 && dimmCount <= Self.dimmLimit)
+        self.dimmCount = dimmCount
+        self.dimms = dimms
+        var slots: [UInt32] = []
+        slots.reserveCapacity(dimms.count)
+        var neurons = Array(repeating: [UInt32](), count: dimmCount)
+        for (neuron, dimm) in dimms.enumerated() {
+            slots.append(UInt32(neurons[Int(dimm)].count))
+            neurons[Int(dimm)].append(UInt32(neuron))
+        }
+        self.slots = slots
+        self.neurons = neurons
+    }
+
+    /// Round-robin: neuron `i` lives on DIMM `i mod J`.
     package init(neuronCount: Int, dimmCount: Int) {
         precondition(neuronCount >= 0)
         precondition(dimmCount >= 1)
-        self.neuronCount = neuronCount
-        self.dimmCount = dimmCount
+        self.init(
+            dimms: (0..<neuronCount).map { UInt16($0 % dimmCount) }, dimmCount: dimmCount)
     }
 
-    package func dimm(ofNeuron neuron: Int) -> Int { neuron % dimmCount }
+    package var neuronCount: Int { dimms.count }
 
-    package func slot(ofNeuron neuron: Int) -> Int { neuron / dimmCount }
+    package func dimm(ofNeuron neuron: Int) -> Int { Int(dimms[neuron]) }
 
-    package func neuron(inSlot slot: Int, ofDIMM dimm: Int) -> Int { slot * dimmCount + dimm }
+    package func slot(ofNeuron neuron: Int) -> Int { Int(slots[neuron]) }
+
+    package func neuron(inSlot slot: Int, ofDIMM dimm: Int) -> Int { Int(neurons[dimm][slot]) }
 
     /// How many neurons are at home on `dimm`.
-    package func slotCount(ofDIMM dimm: Int) -> Int {
-        precondition(dimm >= 0 && dimm < dimmCount)
-        return (neuronCount - dimm + dimmCount - 1) / dimmCount
-    }
+    package func slotCount(ofDIMM dimm: Int) -> Int { neurons[dimm].count }
 
     /// The neurons at home on `dimm`, ascending.
-    package func neurons(ofDIMM dimm: Int) -> [UInt32] {
-        (0..<slotCount(ofDIMM: dimm)).map { UInt32(neuron(inSlot: $0, ofDIMM: dimm)) }
+    package func neurons(ofDIMM dimm: Int) -> [UInt32] { neurons[dimm] }
+}
+
+/// The homes of all neurons of a model.
+package struct HomePlan: Equatable, Sendable {
+    /// [layers]
+    package let qkv: [HomeMap]
+    package let feedForward: [HomeMap]
+
+    /// - Precondition: at least one layer, and all maps are of equally many DIMMs.
+    package init(qkv: [HomeMap], feedForward: [HomeMap]) {
+        precondition(!qkv.isEmpty && qkv.count == feedForward.count)
+        precondition((qkv + feedForward).allSatisfy { $0.dimmCount == qkv[0].dimmCount })
+        self.qkv = qkv
+        self.feedForward = feedForward
     }
+
+    /// Round-robin in every layer.
+    package init(
+        layerCount: Int, qkvNeuronCount: Int, feedForwardNeuronCount: Int, dimmCount: Int
+    ) {
+        self.init(
+            qkv: Array(
+                repeating: HomeMap(neuronCount: qkvNeuronCount, dimmCount: dimmCount),
+                count: layerCount),
+            feedForward: Array(
+                repeating: HomeMap(neuronCount: feedForwardNeuronCount, dimmCount: dimmCount),
+                count: layerCount))
+    }
+
+    package var dimmCount: Int { qkv[0].dimmCount }
 }
 
 /// Which DIMM holds the keys and values of a KV head, and so computes its query group.

@@ -19,12 +19,15 @@ package struct Partition: Equatable, Sendable {
     package let blocks: [Block]
     package let blocksPerLayer: Int
     package let dimmCount: Int
+    /// SHA-256 of the model file that it was made for, 32 bytes; empty where there is none.
+    package let modelHash: [UInt8]
 
     /// - Throws: when hot neurons do not ascend, or a neuron or DIMM does not exist.
     package init(
-        blocks: [Block], blocksPerLayer: Int, dimmCount: Int
+        blocks: [Block], blocksPerLayer: Int, dimmCount: Int, modelHash: [UInt8] = []
     ) throws(PartitionError) {
         precondition(blocksPerLayer >= 1)
+        precondition(modelHash.isEmpty || modelHash.count == Self.hashByteCount)
         guard !blocks.isEmpty else { throw .noSteps }
         guard blocks.count.isMultiple(of: blocksPerLayer) else {
             throw .incompleteLayer(stepCount: blocks.count, blocksPerLayer: blocksPerLayer)
@@ -36,6 +39,7 @@ package struct Partition: Equatable, Sendable {
         self.blocks = blocks
         self.blocksPerLayer = blocksPerLayer
         self.dimmCount = dimmCount
+        self.modelHash = modelHash
     }
 
     private static func verify(
@@ -55,6 +59,19 @@ package struct Partition: Equatable, Sendable {
             throw .noSuchDIMM(step: step, neuron: neuron, dimm: dimm, dimmCount: dimmCount)
         }
     }
+
+    static let hashByteCount = 32
+
+    private init(_ other: Partition, modelHash: [UInt8]) {
+        precondition(modelHash.isEmpty || modelHash.count == Self.hashByteCount)
+        blocks = other.blocks
+        blocksPerLayer = other.blocksPerLayer
+        dimmCount = other.dimmCount
+        self.modelHash = modelHash
+    }
+
+    /// The same for a model file of this SHA-256.
+    package func of(modelHash: [UInt8]) -> Partition { Partition(self, modelHash: modelHash) }
 
     package var layerCount: Int { blocks.count / blocksPerLayer }
 

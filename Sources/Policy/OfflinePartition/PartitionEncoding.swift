@@ -1,9 +1,10 @@
 /// Byte form of a partition, little-endian.
 ///
 ///     0    magic           8 bytes, "HERMESPA"
-///     8    version         UInt32, 1
+///     8    version         UInt32, 2
 ///     12   blocks a layer, steps, DIMMs     UInt32 each
-///     24   per step:
+///     24   model           32 bytes, SHA-256 of its file; zeros where there is none
+///     56   per step:
 ///              neurons     UInt32
 ///              hot bits    1 bit a neuron, ascending, set when the GPU holds a copy
 ///              homes       b bits a neuron, least significant first; b is the least with
@@ -11,10 +12,14 @@
 ///              padding     zero bits to a whole byte, once after the homes
 ///     end  checksum        UInt64, FNV-1a over all bytes before it
 ///
+/// Version 1 had no model: its steps begin at 24.
+///
 /// LLaMA2-70B on 8 DIMMs: 80 × (8192 + 28672) neurons × 4 bits = 1.5 MB.
 package enum PartitionLayout {
     package static let magic: [UInt8] = Array("HERMESPA".utf8)
-    package static let version: UInt32 = 1
+    package static let version: UInt32 = 2
+    static let versionWithoutModel: UInt32 = 1
+    /// Of the shortest header.
     static let headerByteCount = 24
     static let checksumByteCount = 8
 
@@ -38,6 +43,9 @@ extension Partition {
         for field in [Int(PartitionLayout.version), blocksPerLayer, blocks.count, dimmCount] {
             writer.append(UInt64(field), bitCount: 32)
         }
+        writer.bytes +=
+            modelHash.isEmpty
+            ? [UInt8](repeating: 0, count: Self.hashByteCount) : modelHash
         let homeBits = PartitionLayout.bitsPerHome(dimmCount: dimmCount)
         for block in blocks {
             writer.append(UInt64(block.neuronCount), bitCount: 32)
@@ -64,7 +72,10 @@ extension Partition {
         guard bytes.count >= smallest else { throw .truncated(byteCount: bytes.count) }
         var reader = BitReader(bytes: bytes[magic.count...])
         let version = UInt32(try reader.take(bitCount: 32))
-        guard version == PartitionLayout.version else { throw .unknownVersion(version) }
+        let hasModel = version == PartitionLayout.version
+        guard hasModel || version == PartitionLayout.versionWithoutModel else {
+            throw .unknownVersion(version)
+        }
         let content = bytes.dropLast(PartitionLayout.checksumByteCount)
         var tail = BitReader(bytes: bytes[content.endIndex...])
         guard try tail.take(bitCount: 64) == PartitionLayout.checksum(content) else {
@@ -78,12 +89,19 @@ extension Partition {
         guard blocksPerLayer >= 1 else {
             throw .incompleteLayer(stepCount: stepCount, blocksPerLayer: blocksPerLayer)
         }
+        var modelHash: [UInt8] = []
+        for _ in 0..<(hasModel ? Self.hashByteCount : 0) {
+            modelHash.append(UInt8(try reader.take(bitCount: 8)))
+        }
+        if modelHash.allSatisfy({ $0 == 0 }) { modelHash = [] }
         var blocks: [Block] = []
         for step in 0..<stepCount {
             blocks.append(try reader.takeBlock(step: step, dimmCount: dimmCount))
         }
         guard reader.unreadByteCount == 0 else { throw .trailingBytes(reader.unreadByteCount) }
-        try self.init(blocks: blocks, blocksPerLayer: blocksPerLayer, dimmCount: dimmCount)
+        try self.init(
+            blocks: blocks, blocksPerLayer: blocksPerLayer, dimmCount: dimmCount,
+            modelHash: modelHash)
     }
 }
 

@@ -94,7 +94,8 @@ package enum PartitionError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .notAPartition: "partition file: does not begin like one"
         case .unknownVersion(let version):
-            "partition file: version \(version), but only \(PartitionLayout.version) is known"
+            "partition file: version \(version), but only 1 and \(PartitionLayout.version) are "
+                + "known"
         case .truncated(let byteCount): "partition file: ends early, after \(byteCount) bytes"
         case .trailingBytes(let count): "partition file: \(count) bytes follow its end"
         case .checksumMismatch: "partition file: damaged, its checksum differs"

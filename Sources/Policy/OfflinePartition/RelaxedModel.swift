@@ -118,7 +118,8 @@ struct RelaxedModel {
             let limit = Double(problem.hotLimit(ofStep: index)) / neuronCount
             let columns = StepColumns(
                 step: index,
-                time: program.addColumn(timing.floor / unit...timing.ceiling / unit, cost: 1),
+                time: program.addColumn(
+                    timing.leastTime / unit...timing.ceiling / unit, cost: 1),
                 activity: program.addColumn(0...1), neurons: program.addColumn(0...limit))
             steps.append(columns)
             addTimes(of: timing, columns, to: &program)

@@ -14,12 +14,14 @@ extension MigrationRecord {
             "bytes": .integer(remapByteCount + hotSwapByteCount),
             "dimm_link_bytes": .integer(remapByteCount),
             "gpu_bytes": .integer(hotSwapByteCount),
-            // Active cold neurons of the busiest DIMM over the mean, per layer and token.
-            "imbalance": [
-                "before": JSONValue(imbalanceUnmoved.mean),
-                "after": JSONValue(imbalance.mean),
-                "basis": "active_neurons",
-            ],
+            // Active cold neurons of the busiest DIMM over the mean, per layer and token; where
+            // nothing may move, nobody counts them.
+            "imbalance": choice.movesNeurons
+                ? [
+                    "before": JSONValue(imbalanceUnmoved.mean),
+                    "after": JSONValue(imbalance.mean),
+                    "basis": "active_neurons",
+                ] : .null,
         ])
     }
 

@@ -92,7 +92,10 @@ struct PartitionCommand: ParsableCommand {
             }
         let problem = try workload.problem(topology: topology)
         let solved = try PartitionSolving(problem: problem, method: method, seed: seed).solve()
-        if let output { try WholeFile.write(solved.partition.encoded(), to: output) }
+        if let output {
+            let partition = solved.partition.of(modelHash: workload.modelHash)
+            try WholeFile.write(partition.encoded(), to: output)
+        }
         let report = PartitionReport(
             workload: workload, topology: topology, problem: problem, method: method,
             solved: solved)

@@ -1,6 +1,7 @@
 import ActivityTrace
 import HardwareModel
 import ModelFile
+import NeuronShards
 import OfflinePartition
 import Quantities
 import Topology
@@ -22,6 +23,8 @@ struct PartitionWorkload {
     let title: String
     /// What identifies it, for results.
     let identity: JSONValue
+    /// SHA-256 of the model file, 32 bytes; empty where there is none.
+    var modelHash: [UInt8] = []
     /// Where the activity is from.
     let source: String
     let blocks: [Block]
@@ -89,30 +92,59 @@ extension PartitionWorkload {
         }
         let plan = ResourcePlan(
             model: model, topology: topology, contextCapacity: model.shape.contextLength,
-            isSparse: true, isReference: false)
+            isSparse: model.shape.architecture.isGated, isReference: false)
         try plan.checkGPUMemory()
+        try self.init(
+            model: loaded, plan: plan, topology: topology, source: reader.header.source,
+            sampleCount: samples, gpuMemoryByteCount: plan.hotMemoryByteCount,
+            feedForwardCounts: activity("mlp", neuronCount: model.shape.feedForwardSize),
+            qkvCounts: activity("qkv", neuronCount: model.shape.hiddenSize))
+    }
+
+    /// A real model with counts of its activity.
+    ///
+    /// - Parameters:
+    ///   - plan: what memory the run leaves for neurons.
+    ///   - gpuMemoryByteCount: for copies of hot neurons.
+    ///   - feedForwardCounts: in how many samples each neuron was active, [layers][neurons].
+    ///   - qkvCounts: likewise; `nil` for always.
+    init(
+        model loaded: LoadedModel, plan: ResourcePlan, topology: Topology, source: String,
+        sampleCount: UInt32, gpuMemoryByteCount: Int, feedForwardCounts: [[UInt32]],
+        qkvCounts: [[UInt32]]? = nil
+    ) throws {
+        let model = loaded.model
         let hidden = model.shape.hiddenSize
+        let always = [UInt32](repeating: sampleCount, count: hidden)
         self.init(
             title: loaded.path,
             identity: ["sha256": .string(try ModelHash.hexadecimal(of: loaded))],
-            source: reader.header.source,
+            source: source,
             blocks: [
                 Block(
                     name: "qkv", neuronByteCount: model.qkvNeuronByteCount,
                     weightsPerNeuron: model.shape.qkvWidth,
-                    activationCounts: activity("qkv", neuronCount: hidden)),
+                    activationCounts: qkvCounts
+                        ?? Array(repeating: always, count: model.shape.layerCount)),
                 Block(
                     name: "mlp", neuronByteCount: model.feedForwardNeuronByteCount,
-                    weightsPerNeuron: 3 * hidden,
-                    activationCounts: activity(
-                        "mlp", neuronCount: model.shape.feedForwardSize)),
+                    weightsPerNeuron: model.feedForwardNeuronWeightCount,
+                    activationCounts: feedForwardCounts),
             ],
-            sampleCount: samples,
+            sampleCount: sampleCount,
             vectorByteCount: 4 * (hidden + max(model.shape.qkvWidth, hidden)),
-            gpuMemory: ByteCount(UInt64(plan.hotMemoryByteCount)),
+            gpuMemory: ByteCount(UInt64(gpuMemoryByteCount)),
             dimmMemory: topology.dimms.indices.map {
                 ByteCount(UInt64(plan.neuronMemoryByteCount(dimm: $0)))
             })
+        modelHash = try ModelHash.bytes(of: loaded)
+    }
+
+    /// Memory that hot copies take by the bytes of single neurons, without padding.
+    func hotByteCount(of hot: NeuronAssignment) -> Int {
+        zip(blocks, [hot.qkv, hot.feedForward]).reduce(0) { sum, pair in
+            sum + pair.0.neuronByteCount * pair.1.reduce(0) { $0 + $1.count }
+        }
     }
 
     /// Refuses a trace of another model, or without tokens.

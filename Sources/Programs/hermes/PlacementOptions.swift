@@ -41,6 +41,16 @@ struct PlacementOptions: ParsableArguments {
     }
 
     @Option(
+        name: .customLong("policy.partition"),
+        help: ArgumentHelp(
+            """
+            Where neurons are when the run starts, and which are hot: round-robin (default: \
+            neuron i on DIMM i mod J, hot by the prompt), random (by --seed), frequency, ilp \
+            (the last two by the prompt's own activity), or a FILE that 'partition --output' wrote.
+            """, valueName: "choice"))
+    var partition: PartitionChoice?
+
+    @Option(
         name: .customLong("policy.rebalance"),
         help: """
             Who moves cold neurons from DIMM to DIMM: none, static (once, by the prompt), window \

@@ -20,8 +20,18 @@ struct ResourcePlan {
     private let isReference: Bool
     private let placement: PlacementChoice
     let contextCapacity: Int
+    private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
     private let dimmByteCounts: [Int]
+
+    /// Where neurons are when the run starts.
+    enum Homes {
+        case roundRobin
+        /// Decided after the prompt; until then nobody can say what each DIMM will hold.
+        case undecided
+        /// - source: for messages.
+        case planned(HomePlan, source: String)
+    }
 
     /// What a process of this program needs besides weights and caches: code, stacks, buffers.
     /// Measured with the default model on 4 DIMMs, Private_Dirty: 3.1 MB in a worker above its
@@ -30,7 +40,7 @@ struct ResourcePlan {
 
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
-        isReference: Bool, placement: PlacementChoice = .none
+        isReference: Bool, placement: PlacementChoice = .none, homes: Homes = .roundRobin
     ) {
         self.model = model
         self.topology = topology
@@ -38,6 +48,7 @@ struct ResourcePlan {
         self.isSparse = isSparse
         self.isReference = isReference
         self.placement = placement
+        self.homes = homes
         let count = topology.dimms.count
         let mobility = ShardMobility(
             spareSlotCount: placement.rebalancing == .none
@@ -45,13 +56,23 @@ struct ResourcePlan {
                 : PlacementPolicy.spareSlotCount(
                     neuronCount: model.shape.feedForwardSize, dimmCount: count),
             sharesScales: true)
+        var plan = HomePlan(
+            layerCount: model.shape.layerCount, qkvNeuronCount: model.shape.hiddenSize,
+            feedForwardNeuronCount: model.shape.feedForwardSize, dimmCount: count)
+        if case .planned(let planned, _) = homes { plan = planned }
         dimmByteCounts = (0..<count).map { dimm in
             NeuronShard.byteCount(
-                of: model.homeAssignment(dimm: dimm, dimmCount: count), weights: model.weights,
-                mobility: mobility)
+                of: plan.assignment(ofDIMM: dimm), weights: model.weights, mobility: mobility)
                 + Self.keyValueByteCount(
                     model, dimm: dimm, dimmCount: count, capacity: contextCapacity)
         }
+    }
+
+    /// The same run with its neurons elsewhere.
+    func with(homes: Homes) -> ResourcePlan {
+        ResourcePlan(
+            model: model, topology: topology, contextCapacity: contextCapacity,
+            isSparse: isSparse, isReference: isReference, placement: placement, homes: homes)
     }
 
     private static func keyValueByteCount(
@@ -80,6 +101,14 @@ struct ResourcePlan {
         max(0, Int(clamping: topology.gpu.usableMemory.bytes) - denseByteCount)
     }
 
+    /// Bytes that copies of these neurons take, padding and tables of scales included.
+    func hotByteCount(of hot: NeuronAssignment) -> Int {
+        NeuronShard.byteCount(
+            of: hot, weights: model.weights,
+            mobility: ShardMobility(
+                spareSlotCount: 0, sharesScales: !placement.adjustsHotSet))
+    }
+
     /// A DIMM's memory that its KV cache leaves for neurons.
     func neuronMemoryByteCount(dimm: Int) -> Int {
         let capacity = Int(clamping: topology.dimms[dimm].memoryCapacity.bytes)
@@ -96,10 +125,13 @@ struct ResourcePlan {
             8 * PackedSet.wordCount(elementCount: max(shape.hiddenSize, shape.feedForwardSize))
         let rule = 4 + 8 * shape.feedForwardSize
         let elementSize = PartialSum.elementByteCount(isWide: isSparse)
+        let homes = [shape.hiddenSize, shape.feedForwardSize].reduce(0) {
+            $0 + 8 * PackedSet.wordCount(elementCount: $1)
+        }
         let copy =
             placement.adjustsHotSet
             ? WorkReport.byteCount + NeuronShard.parcelByteCount(weights: model.weights) : 0
-        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule, copy)
+        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule, copy, homes)
         return RingSegment.capacity(forMessageByteCount: longest, messageCount: 4)
     }
 
@@ -147,16 +179,26 @@ struct ResourcePlan {
     /// Throws what the topology (exit 65) or the machine (exit 69) has too little of.
     func check() throws {
         try checkGPUMemory()
-        for dimm in topology.dimms where !isReference {
+        if !isReference { try checkDIMMMemory() }
+        try checkMachine()
+    }
+
+    private func checkDIMMMemory() throws {
+        var share = "its share of the model"
+        switch homes {
+        case .roundRobin: break
+        case .undecided: return
+        case .planned(_, let source): share += " by partition '\(source)'"
+        }
+        for dimm in topology.dimms {
             let needed = dimmByteCounts[dimm.index]
             guard needed <= Int(clamping: dimm.memoryCapacity.bytes) else {
                 throw Failure(
                     .badInput,
                     "topology '\(topology.name)': dimms[\(dimm.index)] holds "
-                        + "\(dimm.memoryCapacity), its share of the model takes \(needed) bytes")
+                        + "\(dimm.memoryCapacity), \(share) takes \(needed) bytes")
             }
         }
-        try checkMachine()
     }
 
     private func checkMachine() throws {

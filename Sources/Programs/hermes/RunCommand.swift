@@ -15,6 +15,7 @@ struct RunCommand: ParsableCommand {
               hermes run --raw --prompt "The capital of France is" --tokens 16 --json -
               hermes run --sparsity 0.7 --prompt "Tell me about rivers."
               hermes run --predicted --policy.predictor combined-jaccard
+              hermes run --predicted --policy.partition ilp
               hermes run --predicted --evaluate text.txt --tokens 200 --json -
             """)
 
@@ -119,6 +120,9 @@ struct RunCommand: ParsableCommand {
         else {
             throw ValidationError("--reference has one process: no neuron can move")
         }
+        guard !reference || placement.partition == nil else {
+            throw ValidationError("--reference has one process: --policy.partition places nothing")
+        }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature must be a finite number, at least 0")
         }
@@ -158,6 +162,7 @@ struct RunCommand: ParsableCommand {
                 isReference: reference, clock: reference ? .native : clock, dilation: dilation,
                 overrunLimit: overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
+                partition: placement.partition ?? .roundRobin,
                 recordsTimeline: explain || trace != nil),
             output: output)
         let result = try session.run()
@@ -215,6 +220,7 @@ struct RunRequest {
     let dilation: DilationChoice
     let overrunLimit: Double
     let placement: PlacementChoice
+    let partition: PartitionChoice
     let recordsTimeline: Bool
 
     /// How many tokens to generate at most.

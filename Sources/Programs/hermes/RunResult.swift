@@ -34,6 +34,7 @@ struct ShardedRecord {
     let ledger: WorkLedger
     /// `nil` where no neuron may move.
     let migration: MigrationRecord?
+    let partition: StartingPartition
     /// The workers' last facts, in DIMM order.
     let facts: [WorkerFacts]
     let fleet: WorkerFleet
@@ -77,7 +78,8 @@ struct RunResult {
             "imbalance": imbalance,
             "predictor": predictor,
             "quality": qualityFigures,
-            "migrations": sharded?.migration?.json(request.placement) ?? .null,
+            "migrations": (sharded?.migration ?? MigrationRecord()).json(request.placement),
+            "policy": ["partition": sharded?.partition.json ?? .null],
             "provenance": Provenance.record(
                 topology: setting.topology, topologyPath: setting.topologyPath),
             "host": host,
@@ -230,6 +232,7 @@ struct RunResult {
         if let sharded {
             lines += table(sharded)
             lines.append(balanceLine(sharded))
+            if let line = sharded.partition.summaryLine { lines.append(line) }
             if let migration = sharded.migration { lines.append(migration.summaryLine) }
         }
         lines += predictionLines

@@ -93,9 +93,15 @@ struct RunSession {
         let plan = ResourcePlan(
             model: loaded.model, topology: topology, contextCapacity: contextCapacity,
             isSparse: rule != nil, isReference: request.isReference,
-            placement: request.placement)
-        try plan.check()
-        if request.isReference { return try runReference() }
+            placement: request.placement,
+            homes: request.partition.readsPrompt ? .undecided : .roundRobin)
+        if request.isReference {
+            try plan.check()
+            return try runReference()
+        }
+        try plan.checkGPUMemory()
+        let partition = try resolver(plan).beforePrompt(request.partition)
+        try plan.with(partition, of: request.partition).check()
         let fleet = try WorkerFleet.start(
             topology: topology, model: loaded,
             rings: WorkerFleet.Rings(
@@ -103,7 +109,7 @@ struct RunSession {
                 peerCapacity: plan.peerRingCapacity),
             isPaced: request.clock == .paced, logger: logger)
         do {
-            let result = try generate(with: fleet, plan: plan)
+            let result = try generate(with: fleet, plan: plan, partition: partition)
             return result
         } catch let error as CoordinatorError {
             fleet.stop()
@@ -117,27 +123,51 @@ struct RunSession {
 
     // MARK: Sharded
 
-    private func generate(with fleet: WorkerFleet, plan: ResourcePlan) throws -> RunResult {
-        var coordinator = Coordinator(
-            model: loaded.model, links: fleet.links,
-            options: CoordinatorOptions(
-                contextCapacity: contextCapacity, rule: rule,
-                hotSet: HotSetSelection(
-                    hotShare: topology.policy.hotShare,
-                    memoryByteCount: plan.hotMemoryByteCount),
-                threadCount: threadCount, topologyText: topology.rendered(),
-                placement: plan.placementPolicy(
-                    constants: try request.policy?.constants() ?? .paper)),
-            time: freshTime())
-        try coordinator.configureWorkers()
+    private func resolver(_ plan: ResourcePlan) -> PartitionResolver {
+        PartitionResolver(loaded: loaded, topology: topology, plan: plan, seed: request.seed)
+    }
+
+    private func options(
+        _ plan: ResourcePlan, start: StartingPlacement?
+    ) throws -> CoordinatorOptions {
+        CoordinatorOptions(
+            contextCapacity: contextCapacity, rule: rule,
+            hotSet: HotSetSelection(
+                hotShare: topology.policy.hotShare, memoryByteCount: plan.hotMemoryByteCount),
+            threadCount: threadCount, topologyText: topology.rendered(),
+            placement: plan.placementPolicy(
+                constants: try request.policy?.constants() ?? .paper),
+            start: start)
+    }
+
+    private func generate(
+        with fleet: WorkerFleet, plan: ResourcePlan, partition: StartingPartition
+    ) throws -> RunResult {
+        var partition = partition
         let clock = ContinuousClock()
-        let prefillStart = clock.now
         var prefill = ReferenceTransformer(
             model: loaded.model, contextCapacity: promptTokens.count, rule: rule,
             threadCount: threadCount)
         var activity = predicted?.noActivity
-        let logits = try runPrefill(&prefill, activity: &activity) { fleet.loss != nil }
-        let prefillSpan = prefillStart.duration(to: clock.now)
+        var logits: [Float] = []
+        var prefillSpan = Duration.zero
+        if request.partition.readsPrompt {
+            prefillSpan = try clock.measure {
+                logits = try runPrefill(&prefill, activity: &activity) { fleet.loss != nil }
+            }
+            if let loss = fleet.loss { throw loss }
+            partition = try resolver(plan).afterPrompt(request.partition, prefill: prefill)
+            try plan.with(partition, of: request.partition).check()
+        }
+        var coordinator = Coordinator(
+            model: loaded.model, links: fleet.links,
+            options: try options(plan, start: partition.placement), time: freshTime())
+        try coordinator.configureWorkers()
+        if !request.partition.readsPrompt {
+            prefillSpan = try clock.measure {
+                logits = try runPrefill(&prefill, activity: &activity) { fleet.loss != nil }
+            }
+        }
         let loadedFacts = try coordinator.awaitWorkers()
         if let loss = fleet.loss { throw loss }
         try fleet.checkPlacement(loadedFacts)
@@ -160,7 +190,7 @@ struct RunSession {
             spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, migration: coordinator.migrationRecord,
-                facts: facts, fleet: fleet,
+                partition: partition, facts: facts, fleet: fleet,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in

@@ -1,9 +1,6 @@
-import Messages
-import ModelFile
 import NeuronPlacement
 import NeuronShards
 import PackedSets
-import Transformer
 
 /// Which slots each DIMM computes: its neurons that are not hot.
 struct ColdSets {
@@ -11,17 +8,13 @@ struct ColdSets {
     let qkv: [[PackedSet]]
     var feedForward: [[PackedSet]]
 
-    init(model: DecoderModel, hot: NeuronAssignment, dimmCount: Int) {
-        qkv = Self.sets(
-            hot: hot.qkv,
-            home: HomeMap(neuronCount: model.shape.hiddenSize, dimmCount: dimmCount))
-        feedForward = Self.sets(
-            hot: hot.feedForward,
-            home: HomeMap(neuronCount: model.shape.feedForwardSize, dimmCount: dimmCount))
+    init(homes: HomePlan, hot: NeuronAssignment) {
+        qkv = Self.sets(hot: hot.qkv, homes: homes.qkv)
+        feedForward = Self.sets(hot: hot.feedForward, homes: homes.feedForward)
     }
 
-    private static func sets(hot: [[UInt32]], home: HomeMap) -> [[PackedSet]] {
-        hot.map { hotNeurons in
+    private static func sets(hot: [[UInt32]], homes: [HomeMap]) -> [[PackedSet]] {
+        zip(hot, homes).map { hotNeurons, home in
             var sets = (0..<home.dimmCount).map { dimm in
                 PackedSet(elementCount: home.slotCount(ofDIMM: dimm))
             }

@@ -33,7 +33,7 @@ extension Coordinator {
         return Migration(
             policy: placement,
             places: NeuronPlaces(
-                model: model, dimmCount: exchange.count,
+                model: model, homes: homePlan,
                 mobility: ShardMobility(spareSlotCount: spareSlotCount, sharesScales: true)),
             hotSet: HotBudget(
                 hotShare: options.hotSet.hotShare, memoryByteCount: used,
@@ -96,8 +96,10 @@ extension Coordinator {
                     layer: layer, hot: hot.feedForward[layer])
             else { continue }
             cold?.feedForward[layer] = sets
-            if let places = migration?.places {
-                prediction?.move(to: NeuronHomes(places, layer: layer), layer: layer)
+            if let places = migration?.places, let wordCount = prediction?.placeWordCount {
+                prediction?.move(
+                    to: NeuronHomes(places, layer: layer, placeWordCount: wordCount),
+                    layer: layer)
             }
         }
     }

@@ -19,6 +19,7 @@ package struct Coordinator: ~Copyable {
     package let options: CoordinatorOptions
     var engine: StepEngine
     private let heads: HeadMap
+    let homePlan: HomePlan
     var gpu: GPURole?
     var cold: ColdSets?
     var buffers: TokenBuffers
@@ -44,6 +45,10 @@ package struct Coordinator: ~Copyable {
         engine = StepEngine(links: links, time: time)
         heads = HeadMap(
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: links.count)
+        let homes = options.homePlan(of: model, dimmCount: links.count)
+        precondition(homes.dimmCount == links.count)
+        precondition(homes.feedForward.count == model.shape.layerCount)
+        homePlan = homes
         buffers = TokenBuffers(model: model, isWide: options.rule != nil)
         ledger = WorkLedger(dimmCount: links.count)
     }
@@ -56,48 +61,7 @@ package struct Coordinator: ~Copyable {
     /// Payload bytes of messages since the clock started, by link.
     package var movedByteCounts: [UInt64] { engine.movedByteCounts }
 
-    // MARK: Start and end
-
-    /// Sends every worker its configuration; they load while the prefill runs.
-    package func configureWorkers() throws(CoordinatorError) {
-        for dimm in exchange.indices {
-            let configuration = WorkerConfiguration(
-                dimmIndex: dimm, dimmCount: exchange.count,
-                contextCapacity: options.contextCapacity, isSparse: options.rule != nil,
-                layerCount: model.shape.layerCount, isTimed: time != nil,
-                spareSlotCount: spareSlotCount, topologyText: options.topologyText)
-            try exchange.send(
-                MessageHeader(.configure, step: 0), to: dimm,
-                payloadByteCount: configuration.byteCount
-            ) { configuration.encode(into: &$0) }
-        }
-        // Only when all have begun to load: a ring has room for few rules, the rest wait.
-        guard let rule = options.rule else { return }
-        for dimm in exchange.indices { try sendRules(rule, to: dimm) }
-    }
-
-    private func sendRules(_ rule: ActivityRule, to dimm: Int) throws(CoordinatorError) {
-        let home = HomeMap(
-            neuronCount: model.shape.feedForwardSize, dimmCount: exchange.count)
-        let neurons = home.neurons(ofDIMM: dimm)
-        for layer in 0..<model.shape.layerCount {
-            let floats =
-                [rule.thresholds[layer]] + neurons.map { rule.means[layer][Int($0)] }
-                + neurons.map { rule.weights[layer][Int($0)] }
-            try exchange.send(
-                MessageHeader(.setActivityRule, layer: layer, count: neurons.count, step: 0),
-                to: dimm, payloadByteCount: 4 * floats.count
-            ) { $0.store(floats.span, at: MessageHeader.byteCount) }
-        }
-    }
-
-    /// Waits until every worker has loaded its shard: their facts, in DIMM order.
-    package func awaitWorkers() throws(CoordinatorError) -> [WorkerFacts] {
-        try exchange.collectFacts(.ready, step: 0)
-    }
-
-    /// Tells the workers to leave and waits for their last facts.
-    package func shutDown() throws(CoordinatorError) -> [WorkerFacts] { try engine.shutDown() }
+    // MARK: Clock
 
     /// Starts emulated time: in a paced run every role waits from here on.
     ///
@@ -130,13 +94,25 @@ package struct Coordinator: ~Copyable {
 
     // MARK: Prefill
 
-    /// Chooses the hot neurons by the prefill's activity and copies them to the GPU role.
+    /// Copies the hot neurons to the GPU role: those that were decided beforehand, or else those
+    /// that the prefill's activity says.
+    ///
+    /// Throws ``CoordinatorError/gpu(_:)`` when they do not fit the memory.
     package mutating func adopt(
         prefill: borrowing ReferenceTransformer
     ) throws(CoordinatorError) {
-        let hot = options.chooseHot(model: model, activityCounts: prefill.activityCounts)
+        let hot =
+            options.start?.hot
+            ?? options.chooseHot(model: model, activityCounts: prefill.activityCounts)
+        let byteCount = NeuronShard.byteCount(
+            of: hot, weights: model.weights, mobility: options.hotMobility)
+        guard byteCount <= options.hotSet.memoryByteCount else {
+            throw .gpu(
+                "hot neurons of \(byteCount) bytes in a memory of "
+                    + "\(options.hotSet.memoryByteCount)")
+        }
         self.hot = hot
-        cold = ColdSets(model: model, hot: hot, dimmCount: exchange.count)
+        cold = ColdSets(homes: homePlan, hot: hot)
         do {
             let gpu = try GPURole(
                 model: model, hot: hot, rule: options.rule, mobility: options.hotMobility)
@@ -149,8 +125,7 @@ package struct Coordinator: ~Copyable {
             let sets = migration?.places.coldSets(layer: layer, hot: hot.feedForward[layer])
             if let sets { cold?.feedForward[layer] = sets }
         }
-        ledger.hotWeightByteCount = NeuronShard.byteCount(
-            of: hot, weights: model.weights, mobility: options.hotMobility)
+        ledger.hotWeightByteCount = byteCount
     }
 
     /// Takes the prefill's time, then hands its keys and values to the DIMMs that own the heads.

@@ -1,7 +1,20 @@
 import ModelFile
 package import NeuronPlacement
-import NeuronShards
+package import NeuronShards
 package import Transformer
+
+/// Where neurons are when a run starts.
+package struct StartingPlacement: Equatable, Sendable {
+    package let homes: HomePlan
+    /// Neurons with a copy on the GPU.
+    package let hot: NeuronAssignment
+
+    package init(homes: HomePlan, hot: NeuronAssignment) {
+        precondition(homes.qkv.count == hot.qkv.count)
+        self.homes = homes
+        self.hot = hot
+    }
+}
 
 /// What a run asks of the coordinator.
 package struct CoordinatorOptions: Sendable {
@@ -17,10 +30,14 @@ package struct CoordinatorOptions: Sendable {
     package let topologyText: String
     /// Who moves neurons while the run goes on; `nil` leaves all where they start.
     package let placement: PlacementPolicy?
+    /// Homes and hot set that were decided beforehand; `nil` deals neurons out in turn and takes
+    /// the hot set from the prefill.
+    package let start: StartingPlacement?
 
     package init(
         contextCapacity: Int, rule: ActivityRule?, hotSet: HotSetSelection, threadCount: Int,
-        topologyText: String = "", placement: PlacementPolicy? = nil
+        topologyText: String = "", placement: PlacementPolicy? = nil,
+        start: StartingPlacement? = nil
     ) {
         precondition(contextCapacity >= 1)
         precondition(threadCount >= 1)
@@ -30,10 +47,19 @@ package struct CoordinatorOptions: Sendable {
         self.threadCount = threadCount
         self.topologyText = topologyText
         self.placement = placement
+        self.start = start
+    }
+
+    /// Where neurons start, decided beforehand or dealt out in turn.
+    func homePlan(of model: DecoderModel, dimmCount: Int) -> HomePlan {
+        if let start { return start.homes }
+        return HomePlan(
+            layerCount: model.shape.layerCount, qkvNeuronCount: model.shape.hiddenSize,
+            feedForwardNeuronCount: model.shape.feedForwardSize, dimmCount: dimmCount)
     }
 
     /// Copies that others overwrite have scales of their own.
-    var hotMobility: ShardMobility {
+    package var hotMobility: ShardMobility {
         ShardMobility(
             spareSlotCount: 0, sharesScales: !(placement?.adjustsHotSet ?? false))
     }

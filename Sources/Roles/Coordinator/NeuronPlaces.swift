@@ -8,7 +8,7 @@ import Transformer
 
 /// Where each feed-forward neuron is: its home DIMM and its slot there.
 ///
-/// Starts as the workers load: round-robin, in ascending slots, spare slots empty. A remap fills
+/// Starts as the workers load: in ascending slots, spare slots empty. A remap fills
 /// the receiver's slot when it is proposed and empties the donor's when it is committed, so
 /// between the two both DIMMs have the neuron and only its home computes it.
 struct NeuronPlaces {
@@ -27,25 +27,23 @@ struct NeuronPlaces {
     private var slots: [[UInt32]]  // [layers][neurons], on the home DIMM
     private var moves: [RemapTicket: Move] = [:]
 
-    init(model: DecoderModel, dimmCount: Int, mobility: ShardMobility) {
+    init(model: DecoderModel, homes plan: HomePlan, mobility: ShardMobility) {
         let shape = model.shape
-        let map = HomeMap(neuronCount: shape.feedForwardSize, dimmCount: dimmCount)
         let neurons = 0..<shape.feedForwardSize
         homes = HomeTable(
             layout: NeuronLayout(
                 layerCount: shape.layerCount, neuronCounts: [shape.feedForwardSize]),
-            dimmCount: dimmCount,
-            homes: Array(
-                repeating: [neurons.map { UInt16(map.dimm(ofNeuron: $0)) }],
-                count: shape.layerCount))
-        tables = model.weights.layers.map { weights in
-            (0..<dimmCount).map {
+            dimmCount: plan.dimmCount,
+            homes: plan.feedForward.map { map in
+                [neurons.map { UInt16(map.dimm(ofNeuron: $0)) }]
+            })
+        tables = zip(model.weights.layers, plan.feedForward).map { weights, map in
+            (0..<plan.dimmCount).map {
                 SlotTable(
                     neurons: map.neurons(ofDIMM: $0), weights: weights, mobility: mobility)
             }
         }
-        slots = Array(
-            repeating: neurons.map { UInt32(map.slot(ofNeuron: $0)) }, count: shape.layerCount)
+        slots = plan.feedForward.map { map in neurons.map { UInt32(map.slot(ofNeuron: $0)) } }
     }
 
     /// Where neurons of a shape start: in ascending slots of the DIMMs named.

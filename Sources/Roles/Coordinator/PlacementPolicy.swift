@@ -67,6 +67,9 @@ package struct PlacementPolicy: Sendable {
 
 /// What a run's moving neurons came to.
 package struct MigrationRecord: Sendable {
+    /// Nothing moved yet.
+    package init() {}
+
     /// Copies on the GPU that others overwrote.
     package internal(set) var hotSwapCount = 0
     /// Neurons that changed their DIMM.

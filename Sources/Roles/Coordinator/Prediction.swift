@@ -62,7 +62,11 @@ struct Prediction: Sendable {
     private let truth: ActivityTruth
     /// One a layer: where neurons move, they do so in one layer at a time.
     private var homes: [NeuronHomes]
+    // Scratch of turning neurons into places and back.
     private var slotWords: [UInt64]
+    private var neuronWords: [UInt64]
+    private var neuronFlags: FlagBytes
+    private var placeFlags: FlagBytes
     /// As the prompt left it; a run that starts over begins with it again.
     private let predictorAtStart: any ActivityPredictor
     private var predictor: any ActivityPredictor
@@ -85,7 +89,12 @@ struct Prediction: Sendable {
         self.setting = setting
         self.truth = truth
         self.homes = homes
-        slotWords = Array(repeating: 0, count: homes.first?.wordCount ?? 0)
+        let placeWordCount = homes.first?.wordCount ?? 0
+        precondition(homes.allSatisfy { $0.wordCount <= placeWordCount })
+        slotWords = Array(repeating: 0, count: placeWordCount)
+        neuronWords = Array(repeating: 0, count: PackedSet.wordCount(elementCount: neuronCount))
+        neuronFlags = FlagBytes(elementCount: neuronCount)
+        placeFlags = FlagBytes(elementCount: 64 * placeWordCount)
         predictor = setting.predictor
         predictor.beginDecode(after: prefill)
         predictorAtStart = predictor
@@ -108,6 +117,9 @@ struct Prediction: Sendable {
         precondition(places.wordCount == slotWords.count, "a worker's slots are as many as before")
         homes[layer] = places
     }
+
+    /// Words of the places of every layer.
+    var placeWordCount: Int { slotWords.count }
 
     /// What the current layer's units compute, all together.
     var computed: PackedSet { predicted }
@@ -152,21 +164,20 @@ struct Prediction: Sendable {
     private mutating func split(
         layer: Int, hot: [UInt32], cold: [PackedSet]
     ) -> FeedForwardPlan {
+        neuronFlags.load(predicted.words)
         var gpuSlots = [UInt32](repeating: 0, count: hot.count)
         var hotCount = 0
-        let words = predicted.words
-        for (slot, neuron) in hot.enumerated() {
+        let flags = neuronFlags.bytes
+        for slot in hot.indices {
             gpuSlots[hotCount] = UInt32(truncatingIfNeeded: slot)
-            hotCount &+= Int(words[Int(neuron &>> 6)] &>> UInt64(neuron & 63) & 1)
+            hotCount &+= Int(flags[Int(hot[slot])])
         }
         gpuSlots.removeLast(hot.count - hotCount)
-        homes[layer].scatter(predicted, into: &slotWords)
+        homes[layer].places.select(from: neuronFlags, into: &slotWords)
         var dimmSlots = cold
         for dimm in cold.indices {
-            let first = homes[layer].firstWord(ofDIMM: dimm)
-            for (index, word) in cold[dimm].words.enumerated() {
-                dimmSlots[dimm].setWord(word & slotWords[first + index], at: index)
-            }
+            dimmSlots[dimm].formIntersection(
+                words: slotWords, from: homes[layer].firstWord(ofDIMM: dimm))
         }
         return FeedForwardPlan(gpuSlots: gpuSlots, dimmSlots: dimmSlots)
     }
@@ -184,7 +195,7 @@ struct Prediction: Sendable {
         if isFull, let trueActive {
             active = trueActive
         } else {
-            homes[layer].gather(dimmSlots, hot: hot, gpuSlots: gpuSlots, into: &active)
+            gather(dimmSlots, layer: layer, hot: hot, gpuSlots: gpuSlots)
         }
         let gatherEnd = WallInstant.now
         predictor.observe(
@@ -192,6 +203,21 @@ struct Prediction: Sendable {
         below = active
         record.sharingNanoseconds += gatherEnd.nanoseconds - start.nanoseconds
         record.predictorNanoseconds += WallInstant.now.nanoseconds - gatherEnd.nanoseconds
+    }
+
+    /// Overwrites ``active`` with the neurons in the DIMMs' slots and in the GPU's.
+    private mutating func gather(
+        _ dimmSlots: [PackedSet], layer: Int, hot: [UInt32], gpuSlots: ArraySlice<UInt32>
+    ) {
+        for (dimm, set) in dimmSlots.enumerated() {
+            placeFlags.load(set.words, atWord: homes[layer].firstWord(ofDIMM: dimm))
+        }
+        homes[layer].neurons.select(from: placeFlags, into: &neuronWords)
+        for slot in gpuSlots {
+            let neuron = Int(hot[Int(slot)])
+            neuronWords[neuron &>> 6] |= 1 &<< UInt64(neuron & 63)
+        }
+        active.setWords(neuronWords)
     }
 
     // MARK: Scores
@@ -229,25 +255,29 @@ struct Prediction: Sendable {
 /// back is most of what predicting costs beside the predictor itself.
 ///
 /// A place is a bit in the DIMMs' sets one behind the other, each begun at a word of its own.
-struct NeuronHomes: Sendable {
-    private var placeOfNeuron: [Int32]
-    private var neuronAtPlace: [Int32]
+struct NeuronHomes: Equatable, Sendable {
+    /// Turns neurons into places.
+    let places: SetSelection
+    /// Turns places into neurons.
+    let neurons: SetSelection
     private let firstWords: [Int]
-    let wordCount: Int
 
     /// Where neurons live from the start.
-    init(_ home: HomeMap) {
+    ///
+    /// - Parameter placeWordCount: words of all places; those past the last stay empty.
+    init(_ home: HomeMap, placeWordCount: Int) {
         self.init(
             neuronCount: home.neuronCount,
-            slotCounts: (0..<home.dimmCount).map { home.slotCount(ofDIMM: $0) }
+            slotCounts: (0..<home.dimmCount).map { home.slotCount(ofDIMM: $0) },
+            placeWordCount: placeWordCount
         ) { (home.dimm(ofNeuron: $0), home.slot(ofNeuron: $0)) }
     }
 
     /// Where they live now.
-    init(_ places: NeuronPlaces, layer: Int) {
+    init(_ places: NeuronPlaces, layer: Int, placeWordCount: Int) {
         self.init(
             neuronCount: places.neuronCount(layer: layer),
-            slotCounts: places.slotCounts(layer: layer)
+            slotCounts: places.slotCounts(layer: layer), placeWordCount: placeWordCount
         ) {
             (
                 places.dimm(ofNeuron: $0, layer: layer),
@@ -257,7 +287,8 @@ struct NeuronHomes: Sendable {
     }
 
     private init(
-        neuronCount: Int, slotCounts: [Int], place: (Int) -> (dimm: Int, slot: Int)
+        neuronCount: Int, slotCounts: [Int], placeWordCount: Int,
+        place: (Int) -> (dimm: Int, slot: Int)
     ) {
         var firstWords: [Int] = []
         var wordCount = 0
@@ -265,67 +296,28 @@ struct NeuronHomes: Sendable {
             firstWords.append(wordCount)
             wordCount += PackedSet.wordCount(elementCount: slotCount)
         }
-        var neurons = [Int32](repeating: 0, count: 64 * wordCount)
-        placeOfNeuron = (0..<neuronCount).map { neuron in
+        precondition(wordCount <= placeWordCount)
+        var neuronAtPlace = [Int?](repeating: nil, count: 64 * placeWordCount)
+        let placeOfNeuron = (0..<neuronCount).map { neuron -> Int? in
             let (dimm, slot) = place(neuron)
             let place = 64 * firstWords[dimm] + slot
-            neurons[place] = Int32(neuron)
-            return Int32(place)
+            neuronAtPlace[place] = neuron
+            return place
         }
-        neuronAtPlace = neurons
+        places = SetSelection(neuronAtPlace, sourceCount: neuronCount)
+        neurons = SetSelection(placeOfNeuron, sourceCount: 64 * placeWordCount)
         self.firstWords = firstWords
-        self.wordCount = wordCount
     }
+
+    var wordCount: Int { places.wordCount }
 
     func firstWord(ofDIMM dimm: Int) -> Int { firstWords[dimm] }
 
-    /// A DIMM's words among all.
-    func words(ofDIMM dimm: Int) -> Range<Int> {
-        firstWords[dimm]..<(dimm + 1 < firstWords.count ? firstWords[dimm + 1] : wordCount)
-    }
-
-    /// A neuron is at home elsewhere now.
-    mutating func move(_ neuron: Int, toDIMM dimm: Int, slot: Int) {
-        let place = 64 * firstWords[dimm] + slot
-        placeOfNeuron[neuron] = Int32(place)
-        neuronAtPlace[place] = Int32(neuron)
-    }
-
-    /// Overwrites `words`, [wordCount], with the places of `neurons`.
-    func scatter(_ neurons: PackedSet, into words: inout [UInt64]) {
-        for index in words.indices { words[index] = 0 }
-        for (index, word) in neurons.words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                let place = Int(placeOfNeuron[64 &* index &+ rest.trailingZeroBitCount])
-                words[place &>> 6] |= 1 &<< UInt64(place & 63)
-                rest &= rest &- 1
-            }
-        }
-    }
-
-    /// Overwrites `neurons` with those in the DIMMs' slots and in the GPU's.
-    func gather(
-        _ slots: [PackedSet], hot: [UInt32], gpuSlots: ArraySlice<UInt32>,
-        into neurons: inout PackedSet
-    ) {
-        var words = [UInt64](repeating: 0, count: neurons.words.count)
-        for slot in gpuSlots {
-            let neuron = Int(hot[Int(slot)])
-            words[neuron &>> 6] |= 1 &<< UInt64(neuron & 63)
-        }
-        for (dimm, set) in slots.enumerated() {
-            for (index, word) in set.words.enumerated() {
-                let base = 64 &* (firstWords[dimm] &+ index)
-                var rest = word
-                while rest != 0 {
-                    let neuron = Int(neuronAtPlace[base &+ rest.trailingZeroBitCount])
-                    words[neuron &>> 6] |= 1 &<< UInt64(neuron & 63)
-                    rest &= rest &- 1
-                }
-            }
-        }
-        for (index, word) in words.enumerated() { neurons.setWord(word, at: index) }
+    /// Words that the places of every layer fit; a layer's slots are as many at any time.
+    static func wordCount(slotCounts: [[Int]]) -> Int {
+        slotCounts.map { counts in
+            counts.reduce(0) { $0 + PackedSet.wordCount(elementCount: $1) }
+        }.max() ?? 0
     }
 }
 
@@ -340,14 +332,30 @@ extension Coordinator {
         _ setting: PredictionSetting, after prefill: PrefillActivity
     ) {
         let neuronCount = model.shape.feedForwardSize
-        let start = NeuronHomes(HomeMap(neuronCount: neuronCount, dimmCount: exchange.count))
         prediction = Prediction(
             setting: setting,
             truth: ActivityTruth(
                 model: model, rule: options.rule, threadCount: options.threadCount),
-            homes: (0..<model.shape.layerCount).map { layer in
-                migration.map { NeuronHomes($0.places, layer: layer) } ?? start
-            }, neuronCount: neuronCount, prefill: prefill)
+            homes: neuronHomes(), neuronCount: neuronCount, prefill: prefill)
+    }
+
+    /// Layers with equal homes share their tables, which then stay in cache.
+    private func neuronHomes() -> [NeuronHomes] {
+        let wordCount = NeuronHomes.wordCount(
+            slotCounts: (0..<model.shape.layerCount).map { layer in
+                let home = homePlan.feedForward[layer]
+                return migration?.places.slotCounts(layer: layer)
+                    ?? exchange.indices.map { home.slotCount(ofDIMM: $0) }
+            })
+        var homes: [NeuronHomes] = []
+        for layer in 0..<model.shape.layerCount {
+            let own =
+                migration.map {
+                    NeuronHomes($0.places, layer: layer, placeWordCount: wordCount)
+                } ?? NeuronHomes(homePlan.feedForward[layer], placeWordCount: wordCount)
+            homes.append(homes.last == own ? homes[layer - 1] : own)
+        }
+        return homes
     }
 
     /// How the predictions went; finds out the truth that scores need, which takes a while.

@@ -21,7 +21,7 @@ struct ShapeBlock {
     private let policy: PlacementPolicy
     private let hotBudget: HotBudget
     private var hot: [PackedSet]  // [layers]
-    private var homes: [NeuronHomes]  // [layers]
+    private var homes: [ShapeHomes]  // [layers]
     private var slotWords: [[UInt64]]  // [sequences][words of all DIMMs]
     /// Known to be active in any sequence, in the layer below the current one.
     private var knownBelow: PackedSet?
@@ -54,7 +54,7 @@ struct ShapeBlock {
             sumByteCount: width * model.bytesPerActivation)
         let places = NeuronPlaces(homes: start, dimmCount: dimmCount, slotCount: slotCount)
         hot = options.placement.hot.map { $0[block] }
-        homes = (0..<model.layerCount).map { NeuronHomes(places, layer: $0) }
+        homes = (0..<model.layerCount).map { ShapeHomes(places, layer: $0) }
         slotWords = Array(
             repeating: Array(repeating: 0, count: homes.first?.wordCount ?? 0),
             count: options.batchSize)
@@ -185,6 +185,52 @@ struct ShapeBlock {
             for swap in arrival.swaps {
                 hot[arrival.layer].insert(swap.copiedIn)
                 if let evicted = swap.evicted { hot[arrival.layer].remove(evicted) }
+            }
+        }
+    }
+}
+
+/// The place of each neuron among the DIMMs' sets of slots, one behind the other, each begun at a
+/// word of its own. Neurons move one at a time, which the tables of a real model's run do not allow.
+private struct ShapeHomes: Sendable {
+    private var placeOfNeuron: [Int32]
+    private let firstWords: [Int]
+    let wordCount: Int
+
+    init(_ places: NeuronPlaces, layer: Int) {
+        var firstWords: [Int] = []
+        var wordCount = 0
+        for slotCount in places.slotCounts(layer: layer) {
+            firstWords.append(wordCount)
+            wordCount += PackedSet.wordCount(elementCount: slotCount)
+        }
+        placeOfNeuron = (0..<places.neuronCount(layer: layer)).map { neuron in
+            let dimm = places.dimm(ofNeuron: neuron, layer: layer)
+            return Int32(64 * firstWords[dimm] + places.slot(ofNeuron: neuron, layer: layer))
+        }
+        self.firstWords = firstWords
+        self.wordCount = wordCount
+    }
+
+    /// A DIMM's words among all.
+    func words(ofDIMM dimm: Int) -> Range<Int> {
+        firstWords[dimm]..<(dimm + 1 < firstWords.count ? firstWords[dimm + 1] : wordCount)
+    }
+
+    /// A neuron is at home elsewhere now.
+    mutating func move(_ neuron: Int, toDIMM dimm: Int, slot: Int) {
+        placeOfNeuron[neuron] = Int32(64 * firstWords[dimm] + slot)
+    }
+
+    /// Overwrites `words`, [wordCount], with the places of `neurons`.
+    func scatter(_ neurons: PackedSet, into words: inout [UInt64]) {
+        for index in words.indices { words[index] = 0 }
+        for (index, word) in neurons.words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                let place = Int(placeOfNeuron[64 &* index &+ rest.trailingZeroBitCount])
+                words[place &>> 6] |= 1 &<< UInt64(place & 63)
+                rest &= rest &- 1
             }
         }
     }

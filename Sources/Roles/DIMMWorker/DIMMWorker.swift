@@ -4,7 +4,7 @@ package import MappedMemory
 package import Messages
 import ModelFile
 import NeuronPlacement
-package import NeuronShards
+import NeuronShards
 package import Pacing
 import PackedSets
 import Quantities
@@ -55,9 +55,8 @@ package struct DIMMWorker: ~Copyable {
             throw LinkError.peerCorrupt("activity rules for a model without gates")
         }
         let shard = try NeuronShard(
-            loading: model.homeAssignment(
-                dimm: configuration.dimmIndex, dimmCount: configuration.dimmCount),
-            from: model.file, weights: model.weights,
+            loading: try assignment(configuration, model: model, link: link), from: model.file,
+            weights: model.weights,
             mobility: try mobility(configuration, model: model), purpose: "the weight shard")
         let heads = try HeadStore(configuration: configuration, model: model)
         let topology = try WorkerPort.topology(
@@ -87,7 +86,8 @@ package struct DIMMWorker: ~Copyable {
         self.shard = shard
         self.heads = heads
         rules = Array(repeating: nil, count: model.shape.layerCount)
-        step = StepBuffers(model: model, configuration: configuration)
+        step = StepBuffers(
+            model: model, configuration: configuration, slotCount: self.shard.widestSlotCount)
         self.timer = timer
     }
 
@@ -129,8 +129,9 @@ package struct DIMMWorker: ~Copyable {
             return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .configureShape, .setActivityRule, .ready, .partialSum, .attentionContext,
-            .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
+        case .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
+            .attentionContext, .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights,
+            .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }
@@ -190,8 +191,8 @@ package struct DIMMWorker: ~Copyable {
     }
 
     private mutating func receiveRule() throws(LinkError) {
-        let slotCount = shard.layers.first?.feedForwardNeurons.count ?? 0
-        let spareCount = (shard.slots.first?.slotCount ?? 0) - slotCount
+        let slotCounts = shard.layers.map(\.feedForwardNeurons.count)
+        let spareCounts = zip(shard.slots, slotCounts).map { $0.slotCount - $1 }
         let layerCount = model.shape.layerCount
         let (layer, rule) = try port.link.receiveValue {
             (message) throws(LinkError) -> (Int, GateRule) in
@@ -202,7 +203,8 @@ package struct DIMMWorker: ~Copyable {
             return (
                 header.layer,
                 try GateRule(
-                    decoding: message, slotCount: slotCount, spareSlotCount: spareCount)
+                    decoding: message, slotCount: slotCounts[header.layer],
+                    spareSlotCount: spareCounts[header.layer])
             )
         }
         guard rules[layer] == nil else {
@@ -260,17 +262,6 @@ package struct DIMMWorker: ~Copyable {
         try port.sendFacts(
             probe.facts(weights: shard.storage, keysAndValues: heads.storage),
             busy: timer?.busy, as: kind, step: number)
-    }
-}
-
-extension DecoderModel {
-    /// The neurons at home on a DIMM: the same in every layer.
-    package func homeAssignment(dimm: Int, dimmCount: Int) -> NeuronAssignment {
-        let qkv = HomeMap(neuronCount: shape.hiddenSize, dimmCount: dimmCount)
-        let mlp = HomeMap(neuronCount: shape.feedForwardSize, dimmCount: dimmCount)
-        return NeuronAssignment(
-            qkv: Array(repeating: qkv.neurons(ofDIMM: dimm), count: shape.layerCount),
-            feedForward: Array(repeating: mlp.neurons(ofDIMM: dimm), count: shape.layerCount))
     }
 }
 

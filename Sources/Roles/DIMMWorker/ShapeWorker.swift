@@ -123,7 +123,8 @@ package struct ShapeWorker: ~Copyable {
             return try exchangeNeurons(message, header: header)
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .configureShape, .setActivityRule, .ready, .partialSum, .attentionContext,
+        case .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
+            .attentionContext,
             .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }

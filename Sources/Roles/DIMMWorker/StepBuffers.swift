@@ -21,7 +21,8 @@ struct StepBuffers {
     var coefficients: [Float]
     var feedForward: FeedForwardScratch
 
-    init(model: DecoderModel, configuration: WorkerConfiguration) {
+    /// - Parameter slotCount: of the widest block of any layer.
+    init(model: DecoderModel, configuration: WorkerConfiguration, slotCount: Int) {
         let shape = model.shape
         input = Array(repeating: 0, count: shape.hiddenSize)
         let headsPerDIMM =
@@ -29,9 +30,6 @@ struct StepBuffers {
         sum = PartialSum(
             count: max(shape.qkvWidth, shape.hiddenSize), isWide: configuration.isSparse)
         context = Array(repeating: 0, count: headsPerDIMM * shape.groupWidth)
-        let slotCount =
-            (max(shape.hiddenSize, shape.feedForwardSize) + configuration.dimmCount - 1)
-            / configuration.dimmCount + configuration.spareSlotCount
         slots = Array(repeating: 0, count: slotCount)
         coefficients = Array(repeating: 0, count: slotCount)
         requested = PackedSet(elementCount: slotCount)
