@@ -64,6 +64,10 @@ package struct GnuplotScript: Sendable {
         }
         if !chart.ticks.isEmpty {
             let marks = chart.ticks.map { "\(quoted($0.text)) \($0.position)" }
+            // A turned label ends below its mark and begins far to the left of it.
+            if hasLongLabels {
+                lines.append("set lmargin \(max(10, (chart.ticks[0].text.count * 7 + 4) / 8))")
+            }
             lines.append(
                 "set xtics \(hasLongLabels ? "rotate by 30 right " : "")"
                     + "(\(marks.joined(separator: ", "))) noenhanced")
@@ -94,8 +98,10 @@ package struct GnuplotScript: Sendable {
     /// What fits below a plot of this size and font.
     private static let labelCharacters = 80
 
+    /// All groups, those without bars included: their labels have to show.
     private var barRange: ClosedRange<Double> {
-        let places = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
+        let bars = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
+        let places = bars + chart.ticks.map(\.position)
         return (places.min() ?? 0) - 1...(places.max() ?? 0) + 1
     }
 

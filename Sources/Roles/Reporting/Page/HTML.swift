@@ -6,6 +6,11 @@ package enum HTML {
             .replacing("'", with: "&#39;")
     }
 
+    /// Names that may go on in the next line where they are put together.
+    static func breakable(_ text: String) -> String {
+        escaped(text).replacing("/", with: "/<wbr>").replacing("+", with: "+<wbr>")
+    }
+
     /// A table with a row of titles; cells may be markup, `numeric` columns stand to the right.
     static func table(_ titles: [String], _ rows: [[String]], numeric: Set<Int> = []) -> String {
         func row(_ cells: [String], _ tag: String) -> String {

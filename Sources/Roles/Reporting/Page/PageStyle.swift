@@ -28,6 +28,7 @@ enum PageStyle {
         th { color: var(--soft); font-weight: 600; white-space: nowrap; }
         td.n, th.n { text-align: right; white-space: nowrap; }
         td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 14rem; }
+        td:nth-child(1), td:nth-child(2) { white-space: normal; min-width: 7.2rem; }
         .v { white-space: nowrap; font-weight: 600; }
         .agrees, .holds { color: var(--good); } .near { color: var(--fair); }
         .differs, .fails { color: var(--bad); } .input, .noresult { color: var(--soft); }

@@ -158,7 +158,8 @@ package struct ReproductionPage {
             let verdict = point.verdict
             let mark = verdict.rawValue.replacing(" ", with: "")
             return [
-                HTML.escaped(point.system), HTML.escaped(point.model), HTML.escaped(point.batch),
+                HTML.breakable(point.system), HTML.breakable(point.model),
+                HTML.escaped(point.batch),
                 HTML.escaped(point.metric.replacing("_", with: " ")),
                 HTML.escaped(point.published.text + " " + point.unit),
                 point.ours.map { Digits.significant($0, 4) } ?? "-",
