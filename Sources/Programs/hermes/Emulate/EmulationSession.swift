@@ -1,4 +1,5 @@
 import ActivationPredictor
+import BaselineTiming
 import Coordinator
 import Logging
 import Messages
@@ -39,6 +40,7 @@ struct EmulationSession {
         let placing = EmulationPlacement(request: request, traits: traits)
         if let shortage = placing.shortage { return .unsupported(reason: shortage) }
         let topology = try timedTopology()
+        let host = traits.usesHost ? try hostRates() : nil
         let activity = try EmulationActivity.make(request)
         let placement = try placing.solve(activity)
         let fleet = try WorkerFleet.start(
@@ -46,7 +48,8 @@ struct EmulationSession {
             rings: rings, isPaced: request.clock == .paced, logger: logger)
         do {
             var outcome = try time(
-                with: fleet, topology: topology, activity: activity, placement: placement)
+                with: fleet, topology: topology, host: host, activity: activity,
+                placement: placement)
             outcome.wallSeconds = start.duration(to: .now).seconds
             return .timed(outcome)
         } catch let error as CoordinatorError {
@@ -72,6 +75,17 @@ struct EmulationSession {
         } catch {
             throw Failure(.badInput, "\(error)")
         }
+    }
+
+    /// What the host CPU reaches, from the file of compared systems.
+    private func hostRates() throws -> ShapeConfiguration.Host {
+        let host = try ComparedSystemsFile.load().systems.host
+        return ShapeConfiguration.Host(
+            weightBytesPerSecond: host.peakBandwidth.scaled(by: host.sparseEfficiency)
+                .bytesPerSecond,
+            keyValueBytesPerSecond: host.peakBandwidth.scaled(by: host.keyValueEfficiency)
+                .bytesPerSecond,
+            stepPicoseconds: host.blockCost.picoseconds)
     }
 
     // MARK: Rings
@@ -111,13 +125,14 @@ struct EmulationSession {
     // MARK: The run
 
     private func time(
-        with fleet: WorkerFleet, topology: Topology, activity: EmulationActivity,
-        placement: ShapePlacement
+        with fleet: WorkerFleet, topology: Topology, host: ShapeConfiguration.Host?,
+        activity: EmulationActivity, placement: ShapePlacement
     ) throws -> TimedEmulation {
         let machine = EmulatedMachine(topology, hostTakesPart: traits.usesHost)
         var coordinator = ShapeCoordinator(
             links: fleet.links,
-            options: options(activity, placement, machine: machine, topology: topology),
+            options: options(
+                activity, placement, machine: machine, host: host, topology: topology),
             activity: activity.source, time: freshTime(machine))
         let ready = try coordinator.configureWorkers()
         try fleet.checkPlacement(ready)
@@ -153,7 +168,7 @@ struct EmulationSession {
 
     private func options(
         _ activity: EmulationActivity, _ placement: ShapePlacement, machine: EmulatedMachine,
-        topology: Topology
+        host: ShapeConfiguration.Host?, topology: Topology
     ) -> ShapeOptions {
         let policy = request.policy
         let layout = NeuronLayout(
@@ -163,7 +178,7 @@ struct EmulationSession {
             promptTokenCount: request.promptTokenCount,
             contextCapacity: request.promptTokenCount + request.tokenCount,
             attentionSplit: traits.usesHost ? .heads : request.attentionSplit,
-            host: nil, placement: placement,
+            host: host, placement: placement,
             predictor: traits.isDense
                 ? nil
                 : policy.predictor.predictor(
