@@ -128,7 +128,7 @@ extension LaunchTests {
         @Test func `A refused call ends the run with its name`() throws {
             let ending = try boot.ending(of: "refused")
             #expect(ending.code == 69, "\(ending.errors)")
-            for word in ["set_mempolicy", "Operation not permitted"] {
+            for word in ["NUMA binding", "refused", "Operation not permitted"] {
                 #expect(ending.errors.contains(word), "\(ending.errors)")
             }
         }
@@ -136,6 +136,7 @@ extension LaunchTests {
         @Test func `With best effort a refused call is said loudly, and the run goes on`() throws {
             let ending = try boot.ending(of: "best-effort")
             #expect(ending.code == 0, "\(ending.errors)")
+            #expect(ending.errors.contains("set_mempolicy refused"), "\(ending.errors)")
             for dimm in 0..<8 {
                 #expect(
                     ending.errors.contains("BINDING REFUSED, DIMM \(dimm)"), "\(ending.errors)")
@@ -150,7 +151,7 @@ extension LaunchTests {
     struct LabEndTests {
         /// Runs a script in a guest with one node; nothing of it may stay.
         private func run(
-            _ script: String, options: [String], code: Int32, saying word: String,
+            _ script: String, options: [String], code: Int32, saying word: String? = nil,
             disturb: (Launch) -> Void = { _ in }
         ) throws {
             let temporary = try ScratchFolder()
@@ -162,7 +163,7 @@ extension LaunchTests {
             disturb(launch)
             let outcome = launch.finish(within: .seconds(120))
             #expect(outcome.ending == .exited(code), "\(outcome.errors)")
-            #expect(outcome.errors.contains(word), "\(outcome.errors)")
+            if let word { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
             #expect(temporary.files(under: "").isEmpty)
         }
 
@@ -172,7 +173,7 @@ extension LaunchTests {
 
         @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
         func `A signal ends the guest`(signal: Int32, code: Int32) throws {
-            try run("sleep 1000", options: [], code: code, saying: "") { launch in
+            try run("sleep 1000", options: [], code: code) { launch in
                 launch.wait(for: "a guest") {
                     ProcessTable.marked(launch.mark).contains { identifier in
                         FileManager.default.contents(atPath: "/proc/\(identifier)/cmdline")?

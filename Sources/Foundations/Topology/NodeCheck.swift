@@ -28,8 +28,8 @@ extension Topology {
         guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
     }
 
-    /// How many nodes, numbered from 0, a machine needs at least for every node set and link here to
-    /// mean something; `nil` when no machine has enough.
+    /// How many nodes, numbered from 0, a machine needs at least for every node set and link here
+    /// to mean something; `nil` when no machine has enough.
     package var neededNodeCount: Int? {
         let linked = interconnect?.links.map(\.upperNode).max() ?? 0
         guard linked <= NodeSet.maximumNode else { return nil }
