@@ -6,7 +6,7 @@ extension LaunchTests {
     @Suite struct HelpTests {
         private static let commands = [
             [], ["run"], ["calibrate"], ["record"], ["policy"], ["partition"], ["topology"],
-            ["doctor"],
+            ["doctor"], ["numa"], ["topology", "synthesize"],
             ["topology", "show"], ["topology", "check"], ["worker"],
         ]
 

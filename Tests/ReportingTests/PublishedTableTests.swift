@@ -6,6 +6,10 @@ struct PublishedTableTests {
         "figure,system,model,batch,gpu,dimms,metric,value,unit,dup,note\n"
     private static let point = "9,Hermes,OPT-13B,1,RTX4090,8,throughput,135.64,tokens/s,,\n"
 
+    private static func with(_ old: String, _ new: String) -> String {
+        titles + point.replacing(old, with: new)
+    }
+
     private func problem(_ text: String) -> String? {
         do throws(PublishedTableError) {
             _ = try PublishedTable(text)
@@ -56,23 +60,25 @@ struct PublishedTableTests {
         #expect(second.contradiction == "no")
     }
 
-    @Test(arguments: [
+    private static let wrongTexts: [(String, String)] = [
         ("", "line 1: the table has no points"),
         ("figure,system\n", "line 1: titles are not as agreed"),
         (titles, "line 1: the table has no points"),
         (titles + "9,Hermes\n", "line 2: 2 cells instead of 11"),
         (titles + point + point, "line 3: the point stands in line 2 already"),
-        (titles + point.replacing("135.64", with: "fast"), "line 2: 'fast' is no number"),
-        (titles + point.replacing("135.64", with: "2-1"), "line 2: '2-1' is no number"),
-        (titles + point.replacing("135.64", with: "-1"), "line 2: '-1' is no number"),
-        (titles + point.replacing("135.64", with: "nan"), "line 2: 'nan' is no number"),
-        (titles + point.replacing("Hermes", with: ""), "line 2: 'system' is empty"),
-        (titles + point.replacing("s,,", with: "s,Fig12,"), "line 2: 'Fig12' is no figure"),
+        (with("135.64", "fast"), "line 2: 'fast' is no number"),
+        (with("135.64", "2-1"), "line 2: '2-1' is no number"),
+        (with("135.64", "-1"), "line 2: '-1' is no number"),
+        (with("135.64", "nan"), "line 2: 'nan' is no number"),
+        (with("Hermes", ""), "line 2: 'system' is empty"),
+        (with("s,,", "s,Fig12,"), "line 2: 'Fig12' is no figure"),
         (titles + "\n" + point, "line 2: the line is empty"),
         (titles + "9,\"Hermes,1\n", "line 2: a quote is not closed"),
         (titles + "9,He\"r\"mes,1\n", "line 2: a quote inside a cell"),
         (titles + "9,\"Her\"mes,1\n", "line 2: something follows a closing quote"),
-    ])
+    ]
+
+    @Test(arguments: wrongTexts)
     func `What is wrong is named with its line`(text: String, expected: String) {
         let found = problem(text)
         #expect(found?.contains(expected) == true, "\(found ?? "nothing")")

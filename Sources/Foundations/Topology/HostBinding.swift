@@ -1,3 +1,5 @@
+import CheckedYAML
+
 extension Topology {
     /// How the emulating machine is to hold a DIMM: a choice of the user, no property of the DIMM.
     package struct HostBinding: Equatable, Sendable {
