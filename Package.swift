@@ -152,6 +152,12 @@ let package = Package(
             .policy, "SyntheticActivity",
             imports: ["ModelCatalogue", "PackedSets", "Quantities", "SeededRandom"]),
         layer(
+            .policy, "BaselineTiming",
+            imports: [
+                "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
+        layer(
             .policy, "Transformer",
             imports: [
                 "Kernels", "ModelFile", "PackedSets", "SeededRandom", "SparsityCalibration",
@@ -173,12 +179,13 @@ let package = Package(
                 "PackedSets", "Quantities", "Scheduling", "Telemetry", "Topology", "Transformer",
             ]),
 
-        layer(.roles, "Reporting"),
+        layer(.roles, "Reporting", imports: ["CheckedYAML"]),
 
         layer(
             .programs, "hermes",
             imports: [
-                "ActivationPredictor", "ActivityTrace", "Coordinator", "DIMMWorker",
+                "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
+                "Coordinator", "DIMMWorker",
                 "HardwareModel", "HostFacts", "Kernels", "MappedMemory", "Messages",
                 "ModelCatalogue", "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards",
                 "NodeMeasurement", "OfflinePartition", "Pacing", "PackedSets",
@@ -212,6 +219,12 @@ let package = Package(
             "ActivityTraceTests",
             imports: ["ActivityTrace", "PackedSets", "SeededRandom", "TemporaryFiles"],
             products: ["SystemPackage"]),
+        suite(
+            "BaselineTimingTests",
+            imports: [
+                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "SyntheticActivity", "Topology",
+            ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
@@ -247,7 +260,7 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
-        suite("ReportingTests", imports: ["Reporting"]),
+        suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",
             imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],

@@ -5,9 +5,9 @@ extension LaunchTests {
     /// Help, version and the topology commands.
     @Suite struct HelpTests {
         private static let commands = [
-            [], ["run"], ["calibrate"], ["record"], ["policy"], ["partition"], ["topology"],
-            ["doctor"], ["numa"], ["topology", "synthesize"],
-            ["topology", "show"], ["topology", "check"], ["worker"],
+            [], ["run"], ["reproduce"], ["sweep"], ["calibrate"], ["record"], ["policy"],
+            ["partition"], ["topology"], ["topology", "show"], ["topology", "check"],
+            ["topology", "synthesize"], ["doctor"], ["numa"], ["worker"],
         ]
 
         @Test(arguments: commands)

@@ -77,13 +77,18 @@ extension LaunchTests {
             try expectRefusal(["sweep"] + arguments, code: 64, saying: [word])
         }
 
-        @Test func `A path that no topology has is refused before any work`() throws {
+        @Test(arguments: [
+            ("gpu.colour=1,2", Int32(65), "gpu.colour"),
+            ("policy.rebalance=window,best", 64, "policy.rebalance has no 'best'"),
+            ("policy.predictor.gain=4,16", 64, "policy.predictor.gain=16"),
+            ("model=opt-13b,opt-14b", 65, "no model 'opt-14b'"),
+        ])
+        func `A value that nothing has is refused before any work`(
+            axis: String, code: Int32, word: String
+        ) throws {
             try expectRefusal(
-                [
-                    "sweep", "--no-plots", "--output", folder.entry("r"), "--sweep",
-                    "gpu.colour=1,2",
-                ],
-                code: 65, saying: ["gpu.colour"])
+                ["sweep", "--no-plots", "--output", folder.entry("r"), "--sweep", axis],
+                code: code, saying: [word])
             #expect(folder.files(under: "r/emulations").isEmpty)
         }
     }

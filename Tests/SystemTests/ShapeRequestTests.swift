@@ -8,7 +8,14 @@ import Testing
     private static let native = SmallShape.configuration(topology: nil)
 
     private func expectCorrupt(
-        _ shape: ShapeConfiguration = native, _ requests: [[UInt8]], _ part: String,
+        _ requests: [[UInt8]], _ part: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        try expectCorrupt(Self.native, requests, part, sourceLocation: sourceLocation)
+    }
+
+    private func expectCorrupt(
+        _ shape: ShapeConfiguration, _ requests: [[UInt8]], _ part: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let end = try ShapeConversation(shape, requests).end

@@ -26,10 +26,6 @@ struct Rehearsal {
     /// Much dilation makes tokens long: a trial of this many may end early.
     private static let leastTokenCount = 6
     private static let trialLimit = Duration.seconds(2)
-    /// Narrowed down until the answer is at most this factor above one that failed.
-    private static let precision = 1.1
-    /// More than this, and the answer is that the machine cannot do it.
-    private static let limit = Duration.seconds(45)
 
     /// A trial is short, so it has to stay well below the limit.
     private var safeShare: Double { overrunLimit / 2 }
@@ -37,47 +33,10 @@ struct Rehearsal {
     func leastDilation(
         _ coordinator: inout Coordinator, prefill: borrowing ReferenceTransformer
     ) throws -> Dilation {
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.limit
-        var enough = try unpacedBound(&coordinator, prefill: prefill)
-        var tooSmall: Dilation?
-        while try !keepsUp(&coordinator, at: enough) {
-            tooSmall = enough
-            guard clock.now < deadline, enough.thousandths < Dilation.maximum.thousandths / 2
-            else {
-                throw Failure(
-                    .machineLacks,
-                    "no dilation up to \(enough) keeps the deadlines: this machine is too busy; "
-                        + "give one with --dilation N")
-            }
-            enough = Dilation(thousandths: enough.thousandths * 2)
+        let bound = try unpacedBound(&coordinator, prefill: prefill)
+        return try DilationSearch().leastDilation(from: bound) {
+            try keepsUp(&coordinator, at: $0)
         }
-        while let lower = tooSmall, clock.now < deadline,
-            Double(enough.thousandths) > Self.precision * Double(lower.thousandths)
-        {
-            let product = Double(lower.thousandths) * Double(enough.thousandths)
-            let middle = Dilation(thousandths: UInt64(product.squareRoot()))
-            if middle <= lower || middle >= enough { break }
-            if try keepsUp(&coordinator, at: middle) {
-                enough = middle
-            } else {
-                tooSmall = middle
-            }
-        }
-        return try confirmed(enough, &coordinator, until: deadline)
-    }
-
-    /// A trial can be lucky: the answer has to hold a second time, or a little more is tried.
-    private func confirmed(
-        _ found: Dilation, _ coordinator: inout Coordinator, until deadline: ContinuousClock.Instant
-    ) throws -> Dilation {
-        var dilation = found
-        while ContinuousClock.now < deadline, try !keepsUp(&coordinator, at: dilation) {
-            dilation = Dilation(
-                thousandths: min(
-                    dilation.thousandths / 4 * 5 + 1, Dilation.maximum.thousandths))
-        }
-        return dilation
     }
 
     /// Wall time over emulated time of tokens that wait for nothing: less cannot suffice.
@@ -96,10 +55,7 @@ struct Rehearsal {
             for _ in 0..<Self.tokenCount { try decodeToken(&coordinator) }
         }
         guard let now = coordinator.time?.now, now > before else { return .one }
-        let picoseconds = Double((now - before).picoseconds)
-        let thousandths = wall / .nanoseconds(1) * 1e6 / picoseconds
-        return Dilation(
-            thousandths: UInt64(min(max(1, thousandths), Double(Dilation.maximum.thousandths))))
+        return DilationSearch.bound(wall: wall, emulated: now - before)
     }
 
     /// Whether all roles together miss few enough deadlines at a dilation; gives up as soon as

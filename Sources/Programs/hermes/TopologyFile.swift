@@ -53,7 +53,8 @@ enum TopologyFile {
         for folder in Locations.topologyFolders() {
             guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder)
             else { continue }
-            return entries.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+            return entries.filter { $0.hasSuffix(".yaml") && $0 != ComparedSystemsFile.name }
+                .map { String($0.dropLast(5)) }.sorted()
         }
         return []
     }

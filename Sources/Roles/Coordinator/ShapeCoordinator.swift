@@ -100,6 +100,14 @@ package struct ShapeCoordinator {
         try engine.startClock(setting, clock: clock)
     }
 
+    /// Forgets time so far, for a run that starts over on the same workers.
+    package mutating func startOver(time: Timekeeper?) { engine.startOver(time: time) }
+
+    /// From here on neurons stay where they are, and nothing is learnt of them: for rehearsals.
+    package mutating func holdPlacement() {
+        for block in blocks.indices { blocks[block].migration.isHeld = true }
+    }
+
     /// Tells the workers to leave and waits for their last facts.
     package func shutDown() throws(CoordinatorError) -> [WorkerFacts] { try engine.shutDown() }
 

@@ -11,11 +11,11 @@ import Scheduling
 import Supervision
 import Topology
 
-/// Runs systems: those of the Hermes family as processes.
+/// Runs systems: those of the Hermes family as processes, the others as schedules.
 enum Emulation {
     static func run(_ request: EmulationRequest, logger: Logger) throws -> EmulationOutcome {
         guard let traits = FamilyTraits(request) else {
-            throw Failure(.internalFault, "\(request.system.rawValue) is no system of processes")
+            return try ScheduledEmulation.run(request)
         }
         return try EmulationSession(request: request, traits: traits, logger: logger).run()
     }
@@ -189,9 +189,20 @@ struct EmulationSession {
         machine: EmulatedMachine
     ) throws -> PacedStart? {
         guard request.clock == .paced else { return nil }
-        guard case .fixed(let dilation) = request.dilation else {
-            throw Failure(.usage, "--clock paced needs --dilation N")
+        let dilation: Dilation
+        switch request.dilation {
+        case .fixed(let chosen): dilation = chosen
+        case .automatic:
+            guard request.replay == nil else {
+                throw Failure(
+                    .usage, "--replay is read once, without a rehearsal: give --dilation N")
+            }
+            let rehearsal = EmulationRehearsal(
+                coordinator: coordinator, topology: topology, machine: machine, fleet: fleet,
+                overrunLimit: request.overrunLimit, logger: logger)
+            dilation = try rehearsal.leastDilation()
         }
+        coordinator.startOver(time: freshTime(machine))
         let start = PacedStart(
             dilation: dilation, topology: topology, pacing: fleet.pacing,
             watch: fleet.pacingWatch)

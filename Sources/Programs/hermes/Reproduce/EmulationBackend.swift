@@ -1,8 +1,9 @@
 import ActivationPredictor
+import Coordinator
 import Logging
 import ModelCatalogue
-import Quantities
 import Pacing
+import Quantities
 import Reporting
 import Topology
 
@@ -60,7 +61,24 @@ extension EmulationFigures {
             residentShare: timed.residentShare, imbalanceMean: timed.imbalance?.mean,
             imbalanceMax: timed.imbalance?.max, predictorAccuracy: timed.prediction?.accuracy,
             hotSwapCount: timed.hotSwapCount, remapCount: timed.remapCount,
-            remapLinkSeconds: Self.remapLinkSeconds(timed, request))
+            remapLinkSeconds: Self.remapLinkSeconds(timed, request),
+            traffic: Self.traffic(timed, request))
+    }
+
+    /// By the ledger and the links of the processes.
+    private static func traffic(_ timed: TimedEmulation, _ request: EmulationRequest) -> Traffic? {
+        guard let processes = timed.processes, let time = processes.time else { return nil }
+        let count = processes.ledger.multiplyAccumulates.reduce(0, +)
+        let bytesPerWeight =
+            Double(request.model.weightByteCount) / Double(request.model.weightCount)
+        func bytes(_ isWanted: (String) -> Bool) -> Double {
+            time.links.reduce(0) { sum, entry in
+                isWanted(entry.name) ? sum + Double(entry.link.counters.bytes.bytes) : sum
+            }
+        }
+        return Traffic(
+            dimmReadBytes: Double(count) * bytesPerWeight, pcieBytes: bytes { $0 == "pcie" },
+            dimmLinkBytes: bytes { $0.hasPrefix("dimm-link") })
     }
 
     /// All remapped neurons over one link, one after another: MLP neurons are what moves.

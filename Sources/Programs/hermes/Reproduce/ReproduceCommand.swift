@@ -26,6 +26,11 @@ struct ReproduceCommand: ParsableCommand {
               hermes reproduce --quick
               hermes reproduce 9 10 --output opt-and-llama
               hermes reproduce --systems flexgen,dejavu --json -
+              hermes reproduce --calibrate
+
+            --calibrate emulates nothing: it chooses the calibrated values of
+            topology/compared-systems.yaml anew, on the fitted half alone, and writes the
+            file to the folder.
             """)
 
     @Argument(help: "Figures: 9 to 17, or text (default: all).")
@@ -33,6 +38,9 @@ struct ReproduceCommand: ParsableCommand {
 
     @Flag(help: "Within a minute: fewer points, fewer tokens.")
     var quick = false
+
+    @Flag(help: "Choose the calibrated values anew on the fitted points, and nothing else.")
+    var calibrate = false
 
     @Option(help: "Only points that need no other systems than these, with commas between.")
     var systems: String?
@@ -82,6 +90,7 @@ struct ReproduceCommand: ParsableCommand {
     func run() throws {
         try StopSignals.install()
         try options.prepare()
+        if calibrate { return try calibrateSystems() }
         if plots { try FigureFiles.check() }
         let start = ContinuousClock.now
         let rules = PointRules(
@@ -112,6 +121,15 @@ struct ReproduceCommand: ParsableCommand {
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }
         try options.deliver(report.json())
         Terminal.complain("written: \(output)/index.html")
+    }
+
+    private func calibrateSystems() throws {
+        let calibration = try SystemsCalibration(table: try Self.publishedTable())
+        let path = output + "/" + ComparedSystemsFile.name
+        try WholeFile.write(Array(calibration.text.utf8), to: path)
+        if !options.writesJSONToStandardOutput { try Terminal.emit(calibration.report()) }
+        try options.deliver(calibration.json())
+        Terminal.complain("written: \(path)")
     }
 
     static func publishedTable() throws -> PublishedTable {

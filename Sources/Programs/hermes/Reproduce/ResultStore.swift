@@ -10,6 +10,8 @@ struct ResultStore {
     let folder: String
     /// What the program is: answers of another one are not trusted.
     let program: String
+    /// The text of the compared systems' facts.
+    private let facts: String
 
     private struct Record: Codable {
         let key: String
@@ -20,13 +22,14 @@ struct ResultStore {
     init(folder: String, program: String) throws {
         self.folder = folder
         self.program = program
+        facts = try ComparedSystemsFile.load().text
         try WholeFile.prepare(folder + "/x.json")
     }
 
     /// Everything that the answer depends on.
     func key(_ planned: PlannedEmulation, _ request: EmulationRequest) -> String {
         let topology = request.topology.resolved.map { "\($0.path)=\($0.value)" }
-        return ([program, planned.description, "\(request.model)"] + topology)
+        return ([program, planned.description, "\(request.model)"] + topology + [facts])
             .joined(separator: "\n")
     }
 

@@ -24,6 +24,8 @@ struct SweepCommand: ParsableCommand {
               hermes sweep --model opt-66b --sweep topology=rtx4090-8dimm,16-dimm \\
                 --sweep batch=1,4,16 --cost dimms
               hermes sweep --model llama2-13b --sweep prompt-tokens=128,1024,8192
+              hermes sweep --model opt-66b --sweep batch=1,4,16 --energy paper-parts \\
+                --cost energy
               hermes sweep --model opt-13b --sweep policy.rebalance=none,window,lpt
             """)
 
@@ -32,12 +34,15 @@ struct SweepCommand: ParsableCommand {
         case gpuMemory = "gpu-memory"
         case dimms
         case dimmMemory = "dimm-memory"
+        /// Joules of a generated token; needs ``SweepCommand/energy``.
+        case energy
 
         var label: String {
             switch self {
             case .gpuMemory: "GPU memory, GB"
             case .dimms: "NDP-DIMMs"
             case .dimmMemory: "memory of all NDP-DIMMs, GB"
+            case .energy: "energy of a token, J"
             }
         }
     }
@@ -72,6 +77,9 @@ struct SweepCommand: ParsableCommand {
     @Option(help: "What the Pareto plot holds throughput against.")
     var cost = Cost.gpuMemory
 
+    @Option(help: "Energies of the parts: a file, or paper-parts. Adds joules per token.")
+    var energy: String?
+
     @Option(help: "Folder for results; it is made.")
     var output = "hermes-sweep"
 
@@ -84,6 +92,9 @@ struct SweepCommand: ParsableCommand {
     private static let pointLimit = 10_000
 
     func validate() throws {
+        guard cost != .energy || energy != nil else {
+            throw ValidationError("--cost energy needs --energy")
+        }
         let axes = try self.axes()
         guard Set(axes.map(\.name)).count == axes.count else {
             throw ValidationError("two axes have one name")
@@ -123,6 +134,7 @@ struct SweepCommand: ParsableCommand {
         try StopSignals.install()
         try options.prepare()
         if plots { try FigureFiles.check() }
+        let energies = try energy.map { try EnergyFile.load($0) }
         let grid = SweepGrid(
             axes: try axes(),
             base: PlannedEmulation(
@@ -140,10 +152,12 @@ struct SweepCommand: ParsableCommand {
             guard let answer = outcome.answers[emulation] else {
                 throw Failure(.internalFault, "no answer for \(emulation.description)")
             }
-            return SweepRecord(values: values, answer: answer, cost: try price(emulation))
+            return SweepRecord(
+                values: values, answer: answer, cost: try price(emulation, answer, energies))
         }
         let report = SweepReport(
-            grid: grid, records: records, cost: cost, outcome: outcome, seed: seed)
+            grid: grid, records: records, cost: cost, energies: energies, outcome: outcome,
+            seed: seed)
         try report.write(to: output, withFigures: plots)
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }
         try options.deliver(report.json())
@@ -176,8 +190,10 @@ struct SweepCommand: ParsableCommand {
         return changed
     }
 
-    /// The cost of a point, from its topology.
-    private func price(_ planned: PlannedEmulation) throws -> Double? {
+    /// The cost of a point, from its topology or its result.
+    private func price(
+        _ planned: PlannedEmulation, _ answer: EmulationAnswer, _ energies: EnergyModel?
+    ) throws -> Double? {
         let (topology, _) = try TopologyFile.load(
             planned.topology, assignments: PolicyChanges(planned.settings).ofTopology)
         return switch cost {
@@ -185,6 +201,12 @@ struct SweepCommand: ParsableCommand {
         case .dimms: Double(topology.dimms.count)
         case .dimmMemory:
             topology.dimms.reduce(0) { $0 + Double($1.memoryCapacity.bytes) } / 1e9
+        case .energy:
+            if case .timed(let figures) = answer {
+                energies?.joulesPerToken(of: figures)
+            } else {
+                nil
+            }
         }
     }
 }

@@ -6,6 +6,8 @@ struct SweepReport {
     let grid: SweepGrid
     let records: [SweepRecord]
     let cost: SweepCommand.Cost
+    /// `nil` where nobody asked for joules.
+    let energies: EnergyModel?
     let outcome: EmulationSeries.Outcome
     let seed: UInt64
 
@@ -31,27 +33,30 @@ struct SweepReport {
 
     private var isOnFront: [Bool] { ParetoFront.members(records) }
 
+    private func joules(_ record: SweepRecord) -> Double? {
+        record.figures.flatMap { energies?.joulesPerToken(of: $0) }
+    }
+
     private static func reason(_ record: SweepRecord) -> String {
         if case .unsupported(let reason) = record.answer { return reason }
         return ""
     }
 
     private var csv: String {
-        CSVText.line(
-            grid.axes.map(\.name) + Self.measures.map(\.name)
-                + ["cost_\(cost.rawValue)", "pareto", "unsupported"])
-            + zip(records, isOnFront).map { record, isOnFront in
-                CSVText.line(
-                    record.values
-                        + Self.measures.map { measure in
-                            record.figures.flatMap(measure.value).map {
-                                Digits.significant($0, 8)
-                            } ?? ""
-                        } + [
-                            record.cost.map { Digits.significant($0, 8) } ?? "", "\(isOnFront)",
-                            Self.reason(record),
-                        ])
-            }.joined()
+        var titles = grid.axes.map(\.name) + Self.measures.map(\.name)
+        titles += ["joules_per_token", "cost_\(cost.rawValue)", "pareto", "unsupported"]
+        let lines = zip(records, isOnFront).map { CSVText.line(cells($0, isOnFront: $1)) }
+        return CSVText.line(titles) + lines.joined()
+    }
+
+    private func cells(_ record: SweepRecord, isOnFront: Bool) -> [String] {
+        func text(_ value: Double?) -> String {
+            value.map { Digits.significant($0, 8) } ?? ""
+        }
+        var cells = record.values
+        for measure in Self.measures { cells.append(text(record.figures.flatMap(measure.value))) }
+        cells += [text(joules(record)), text(record.cost), "\(isOnFront)", Self.reason(record)]
+        return cells
     }
 
     func json() -> JSONValue {
@@ -94,6 +99,7 @@ struct SweepReport {
         for (name, value) in Self.measures {
             members[name] = record.figures.flatMap(value).map { JSONValue($0) } ?? .null
         }
+        members["joules_per_token"] = joules(record).map { JSONValue($0) } ?? .null
         if let figures = record.figures {
             members["breakdown"] = .object(figures.parts.mapValues { JSONValue($0) })
         }

@@ -51,7 +51,7 @@ package struct GnuplotScript: Sendable {
             "set xlabel \(quoted(chart.xLabel)) noenhanced",
             "set ylabel \(quoted(chart.yLabel)) noenhanced",
             "set border 3 linewidth 0.8", "set tics nomirror out scale 0.6",
-            "set grid ytics linetype 1 linewidth 0.5 linecolor rgb '#B0B0B0'",
+            "set grid ytics linetype 1 linewidth 0.4 linecolor rgb '#909090'",
             "set key outside right top vertical Left reverse noenhanced",
             "set style fill solid 0.9 noborder", "set boxwidth 0.92",
             "set offsets graph 0, 0, 0, 0",
@@ -72,6 +72,15 @@ package struct GnuplotScript: Sendable {
             lines.append("set xtics scale 0")
             lines.append("set xrange [\(barRange.lowerBound):\(barRange.upperBound)]")
             if chart.yBase > 0 { lines.append("set yrange [\(barFloor):*]") }
+        } else if let first = chart.ticks.map(\.position).min(),
+            let last = chart.ticks.map(\.position).max(), first < last
+        {
+            // A mark at the very end of an axis may lose its label.
+            let room = chart.xBase > 0 ? 1.15 : (last - first) * 0.04
+            let range =
+                chart.xBase > 0
+                ? (first / room, last * room) : (first - room, last + room)
+            lines.append("set xrange [\(range.0):\(range.1)]")
         }
         return lines.joined(separator: "\n")
     }
@@ -123,7 +132,7 @@ package struct GnuplotScript: Sendable {
             return "with linespoints \(paint) linewidth 2 pointtype "
                 + (series.isPale ? "6 dashtype 2" : "7") + " pointsize 0.7"
         case .points:
-            return "with points \(paint) pointtype \(series.isPale ? 6 : 7) pointsize 0.8"
+            return "with points \(paint) pointtype \(series.isPale ? 6 : 7) pointsize 1"
         case .guide:
             return "with lines linecolor rgb '#808080' linewidth 1 dashtype 2"
         }

@@ -56,15 +56,15 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
     package var remapCount: Int
     /// What the remapped neurons would take over one DIMM-link, one after another.
     package var remapLinkSeconds: Double?
-    /// Joules of the whole run, by part; `nil` where nobody asked.
-    package var joules: [String: Double]?
+    /// `nil` for a schedule, and for what was extrapolated.
+    package var traffic: Traffic?
 
     package init(
         batchSize: Int, tokenCount: Int, decodedTokenCount: Int? = nil, prefillSeconds: Double,
         decodeSeconds: Double, parts: [String: Double] = [:], residentShare: Double = 0,
         imbalanceMean: Double? = nil,
         imbalanceMax: Double? = nil, predictorAccuracy: Double? = nil, hotSwapCount: Int = 0,
-        remapCount: Int = 0, remapLinkSeconds: Double? = nil, joules: [String: Double]? = nil
+        remapCount: Int = 0, remapLinkSeconds: Double? = nil, traffic: Traffic? = nil
     ) {
         self.batchSize = batchSize
         self.tokenCount = tokenCount
@@ -79,7 +79,7 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
         self.hotSwapCount = hotSwapCount
         self.remapCount = remapCount
         self.remapLinkSeconds = remapLinkSeconds
-        self.joules = joules
+        self.traffic = traffic
     }
 
     package var totalSeconds: Double { prefillSeconds + decodeSeconds }
@@ -102,7 +102,23 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
             $0[$1.key] = $1.key == "prefill" ? $1.value : $1.value * factor
         }
         figures.remapLinkSeconds = remapLinkSeconds.map { $0 * factor }
+        figures.traffic = nil
         return figures
+    }
+}
+
+/// Bytes that a run moved, prefill included.
+package struct Traffic: Equatable, Codable, Sendable {
+    /// Read by near-data cores: a weight, key or value for each multiply-accumulate. An upper bound
+    /// for batches, whose sequences share what is read.
+    package var dimmReadBytes: Double
+    package var pcieBytes: Double
+    package var dimmLinkBytes: Double
+
+    package init(dimmReadBytes: Double, pcieBytes: Double, dimmLinkBytes: Double) {
+        self.dimmReadBytes = dimmReadBytes
+        self.pcieBytes = pcieBytes
+        self.dimmLinkBytes = dimmLinkBytes
     }
 }
 

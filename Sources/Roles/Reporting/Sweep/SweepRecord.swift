@@ -66,7 +66,8 @@ package struct SweepCharts {
         let places = numbers ?? axis.values.indices.map(Double.init)
         let names = PaperFigures.distinct(records.map(seriesName))
         // Doubling values are equally far apart on a logarithmic axis.
-        let isWide = (numbers?.max() ?? 0) >= 4 * (numbers?.min() ?? .infinity)
+        let least = numbers?.min() ?? 0
+        let isWide = least > 0 && (numbers?.max() ?? 0) >= 4 * least
         return Chart(
             name: "sweep", title: "Throughput by \(axis.name)",
             caption: "Emulated. Where a line has no point, the system cannot run there.",

@@ -1,0 +1,195 @@
+import Foundation
+import HardwareModel
+package import ModelCatalogue
+import Quantities
+import SyntheticActivity
+package import Topology
+
+/// Chooses the calibrated values of ``ComparedSystems`` on the fitted half of the published points.
+///
+/// Pure and deterministic: the same points, models and topology give the same values. The other
+/// half is never looked at; ``error(of:isFitted:systems:)`` tells how far off it is afterwards.
+package struct Calibration: Sendable {
+    package let points: [PublishedPoint]
+    private let models: [String: ModelSpecification]
+    private let gpu: Topology.GPU
+    private let estimates: [String: HermesEstimate]
+
+    /// - Parameters:
+    ///   - points: each system, model and batch once.
+    ///   - models: the catalogue; needs those of the points.
+    ///   - topology: the machine of the published results.
+    package init(
+        points: [PublishedPoint], models: [ModelSpecification], topology: Topology
+    ) throws(BaselineTimingError) {
+        self.points = points
+        self.models = Dictionary(models.map { ($0.name, $0) }) { first, _ in first }
+        gpu = topology.gpu
+        var table = DRAMEfficiencyTable()
+        var frequencies: [ModelFamily: NeuronFrequencies] = [:]
+        var estimates: [String: HermesEstimate] = [:]
+        for point in points where estimates[point.model] == nil {
+            guard let model = self.models[point.model] else { throw .unknownModel(point.model) }
+            let known: NeuronFrequencies
+            if let found = frequencies[model.family] {
+                known = found
+            } else {
+                known = try NeuronFrequencies(model.family.statistics)
+                frequencies[model.family] = known
+            }
+            estimates[point.model] = HermesEstimate(
+                model: model,
+                machine: try EstimatedMachine(topology, model: model, using: &table),
+                frequencies: known)
+        }
+        self.estimates = estimates
+    }
+
+    /// `start` with every calibrated value replaced; its fixed values stay.
+    package func calibrated(
+        from start: ComparedSystems
+    ) throws(BaselineTimingError) -> ComparedSystems {
+        for system in ComparedSystem.allCases {
+            guard points.contains(where: { $0.isFitted && $0.system == system }) else {
+                throw .noFittedPoint(system)
+            }
+        }
+        // What cannot be timed is found here, so that the losses below need not throw.
+        _ = try errors(isFitted: true, systems: start)
+        var systems = start
+        fitMultipliers(&systems)
+        fitHost(&systems)
+        fitLinks(&systems)
+        return systems
+    }
+
+    /// The cycles of a group are whole, so all are tried; the least mean over both systems wins.
+    private func fitMultipliers(_ systems: inout ComparedSystems) {
+        var least = Double.infinity
+        for cycles in 1...64 {
+            var trial = systems
+            trial.hermes.cyclesPerMultiplyGroup = cycles
+            let value = loss(of: .hermes, trial).mean + loss(of: .hermesBase, trial).mean
+            if value < least {
+                least = value
+                systems.hermes.cyclesPerMultiplyGroup = cycles
+            }
+        }
+    }
+
+    private func fitHost(_ systems: inout ComparedSystems) {
+        func applied(_ efficiency: Double, _ cost: Double) -> ComparedSystems {
+            var trial = systems
+            trial.host.sparseEfficiency = Self.proportion(efficiency)
+            trial.host.blockCost = Self.duration(cost)
+            return trial
+        }
+        let (efficiency, cost) = ZoomingSearch.best(in: (0.1...1, 10e-6...1e-3)) {
+            loss(of: .hermesHost, applied($0, $1))
+        }
+        systems = applied(efficiency, cost)
+    }
+
+    private func fitLinks(_ systems: inout ComparedSystems) {
+        // Deja Vu's fetches cross FlexGen's link, so that comes first.
+        fit(.accelerate, in: 0.1e9...60e9, &systems) {
+            $0.accelerate.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
+        }
+        fit(.flexGen, in: 1e9...60e9, &systems) {
+            $0.flexGen.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
+        }
+        fit(.dejaVu, in: 0.01...1, &systems) {
+            $0.dejaVu.fetchedShare = Self.proportion($1)
+        }
+        fit(.tensorRTLLM, in: 1e-6...1e-3, &systems) {
+            $0.tensorRTLLM.allReduceCost = Self.duration($1)
+        }
+    }
+
+    private func fit(
+        _ system: ComparedSystem, in range: ClosedRange<Double>,
+        _ systems: inout ComparedSystems, set: (inout ComparedSystems, Double) -> Void
+    ) {
+        let start = systems
+        let best = ZoomingSearch.best(in: range) { value in
+            var trial = start
+            set(&trial, value)
+            return loss(of: system, trial)
+        }
+        set(&systems, best)
+    }
+
+    private static func proportion(_ value: Double) -> Proportion {
+        Proportion(millionths: UInt64((value * Double(Proportion.scale)).rounded()))
+    }
+
+    private static func duration(_ seconds: Double) -> EmulatedDuration {
+        EmulatedDuration(picoseconds: UInt64((seconds * 1e12).rounded()))
+    }
+}
+
+// MARK: - How far off
+
+extension Calibration {
+    /// exp(mean |ln(ours / published)|) and the same of the worst point.
+    package struct GeometricError: Equatable, Sendable {
+        package let mean: Double
+        package let worst: Double
+        package let pointCount: Int
+    }
+
+    /// Of one half of a system's points; `nil` when it has none.
+    package func error(
+        of system: ComparedSystem, isFitted: Bool, systems: ComparedSystems
+    ) throws(BaselineTimingError) -> GeometricError? {
+        try errors(isFitted: isFitted, systems: systems)[system]
+    }
+
+    private func errors(
+        isFitted: Bool, systems: ComparedSystems
+    ) throws(BaselineTimingError) -> [ComparedSystem: GeometricError] {
+        var logs: [ComparedSystem: [Double]] = [:]
+        for point in points where point.isFitted == isFitted {
+            let ours = try tokensPerSecond(point, systems: systems)
+            logs[point.system, default: []].append(abs(log(ours / point.published)))
+        }
+        return logs.mapValues {
+            GeometricError(
+                mean: exp($0.reduce(0, +) / Double($0.count)), worst: exp($0.max() ?? 0),
+                pointCount: $0.count)
+        }
+    }
+
+    /// Ours for a point: the schedule, or the estimate of the Hermes family.
+    package func tokensPerSecond(
+        _ point: PublishedPoint, systems: ComparedSystems
+    ) throws(BaselineTimingError) -> Double {
+        guard let estimate = estimates[point.model] else { throw .unknownModel(point.model) }
+        let workload = Workload(batchSize: point.batchSize)
+        guard point.system.isSchedule else {
+            return estimate.tokensPerSecond(point.system, workload: workload, systems: systems)
+        }
+        let outcome = try BaselineSchedules(systems: systems, gpu: gpu)
+            .outcome(of: point.system, model: estimate.model, workload: workload)
+        switch outcome {
+        case .timed(let run): return run.tokensPerSecond
+        case .unsupported(let reason):
+            throw .unsupportedPoint(point.system, model: point.model, reason: reason)
+        }
+    }
+
+    /// Over the fitted points of a system.
+    private func loss(of system: ComparedSystem, _ systems: ComparedSystems) -> FitLoss {
+        let fitted = points.filter { $0.isFitted && $0.system == system }
+        var sum = 0.0
+        var squares = 0.0
+        for point in fitted {
+            guard let ours = try? tokensPerSecond(point, systems: systems) else { return .none }
+            let distance = log(ours / point.published)
+            sum += abs(distance)
+            squares += distance * distance
+        }
+        let count = Double(fitted.count)
+        return FitLoss(mean: sum / count, square: squares / count)
+    }
+}

@@ -1,0 +1,251 @@
+import Foundation
+import Testing
+
+/// What `emulate --json` says, as far as tests read it.
+private struct EmulationDocument: Decodable {
+    struct Seconds: Decodable {
+        let emulated: Double?
+        let prefill: Double?
+        let decode: Double?
+    }
+
+    struct Rate: Decodable { let emulated: Double? }
+
+    struct Predictor: Decodable {
+        let accuracy: Double
+        let computedShare: Double
+        let density: Double
+    }
+
+    struct Migrations: Decodable {
+        let hotSwaps: Int
+        let remaps: Int
+        let dimmLinkBytes: Int
+        let gpuBytes: Int
+    }
+
+    struct DIMM: Decodable {
+        let index: Int
+        let busySeconds: Double?
+        let activeNeurons: Int
+        let multiplyAccumulates: Int
+        let weightBytes: Int
+    }
+
+    struct Link: Decodable {
+        let name: String
+        let bytes: Int
+    }
+
+    let system: String
+    let unsupported: String?
+    let seconds: Seconds?
+    let tokensPerSecond: Rate?
+    let breakdown: [String: Double]?
+    let predictor: Predictor?
+    let migrations: Migrations?
+    let dimms: [DIMM]?
+    let links: [Link]?
+
+    init(_ outcome: Outcome) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(EmulationDocument.self, from: Data(outcome.output))
+    }
+}
+
+/// A model of 4 layers, small enough for many runs: written as a user would add one.
+private let smallModel = """
+    format: 1
+    name: Small
+    family: opt                   # source: made up for a test
+    activation: native-relu       # source: made up for a test
+    layers: 4                     # source: made up for a test
+    hidden: 1024                  # source: made up for a test
+    feed_forward: 4096            # source: made up for a test
+    gated: off                    # source: made up for a test
+    query_heads: 16               # source: made up for a test
+    key_value_heads: 4            # source: made up for a test
+    head: 64                      # source: made up for a test
+    vocabulary: 8192              # source: made up for a test
+    head_tied: on                 # source: made up for a test
+    learned_positions: 0          # source: made up for a test
+    context: 2048                 # source: made up for a test
+    weights: F16                  # source: made up for a test
+    bytes_per_activation: 2       # source: made up for a test
+    """
+
+extension LaunchTests {
+    /// `emulate`: whole systems by their shape, in real processes.
+    @Suite struct EmulateTests {
+        private let folder: ScratchFolder
+        private let model: String
+
+        init() throws {
+            folder = try ScratchFolder()
+            model = try folder.write("small.yaml", smallModel)
+        }
+
+        private func emulate(_ options: [String]) throws -> Outcome {
+            let outcome = try LaunchTests.start(
+                [
+                    "emulate", "--model", model, "--prompt-tokens", "16", "--tokens", "12",
+                    "--json", "-",
+                ] + options)
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            return outcome
+        }
+
+        private func document(_ options: [String]) throws -> EmulationDocument {
+            try EmulationDocument(emulate(options))
+        }
+
+        static let processSystems = [
+            "hermes", "hermes-host", "hermes-base", "hermes-random", "hermes-partition",
+            "hermes-token-adjustment", "hermes-layer-adjustment", "hermes-adjustment",
+        ]
+
+        @Test(arguments: processSystems)
+        func `Equal requests give equal bytes outside host`(system: String) throws {
+            let options = ["--system", system, "--batch", "2", "--seed", "7"]
+            let first = try withoutHost(emulate(options).output)
+            #expect(try withoutHost(emulate(options).output) == first)
+        }
+
+        @Test(arguments: processSystems)
+        func `The breakdown adds up to the run`(system: String) throws {
+            let document = try document(["--system", system])
+            let parts = try #require(document.breakdown)
+            let total = try #require(document.seconds?.emulated)
+            #expect(document.system == system)
+            #expect(abs(parts.values.reduce(0, +) - total) < 1e-9)
+            #expect(parts.values.allSatisfy { $0 >= 0 })
+            let rate = try #require(document.tokensPerSecond?.emulated)
+            #expect(abs(rate * total - 12) < 1e-6)
+        }
+
+        @Test func `The oracle computes who is active, hermes-base computes all`() throws {
+            let oracle = try document(["--policy.predictor", "oracle"])
+            let score = try #require(oracle.predictor)
+            #expect(score.accuracy == 1)
+            #expect(score.computedShare == score.density)
+            let base = try document(["--system", "hermes-base"])
+            #expect(base.predictor == nil)
+            let work = { (document: EmulationDocument) in
+                document.dimms?.reduce(0) { $0 + $1.multiplyAccumulates } ?? 0
+            }
+            #expect(work(base) > work(oracle))
+        }
+
+        @Test func `Neurons move only where the system moves them`() throws {
+            let still = try #require(document(["--system", "hermes-partition"]).migrations)
+            #expect(still.hotSwaps == 0)
+            #expect(still.remaps == 0)
+            let adjusted = try #require(document(["--system", "hermes-adjustment"]).migrations)
+            #expect(adjusted.hotSwaps > 0)
+            #expect(adjusted.remaps == 0)
+            let all = try document([])
+            let moved = try #require(all.migrations)
+            #expect(moved.remaps > 0)
+            let linked = all.links?.filter { $0.name.hasPrefix("dimm-link") } ?? []
+            #expect(linked.reduce(0) { $0 + $1.bytes } == moved.dimmLinkBytes)
+        }
+
+        /// Two sequences read the union of their neurons once and multiply each its own.
+        @Test func `A batch costs less than its sequences one by one`() throws {
+            let seconds = { (batch: String) in
+                try document(["--batch", batch]).seconds?.decode ?? 0
+            }
+            let (one, four) = (try seconds("1"), try seconds("4"))
+            #expect(four > one)
+            #expect(four < 4 * one)
+        }
+
+        @Test func `Attention by positions occupies DIMMs that have no heads`() throws {
+            let options = ["--topology", "16-dimm", "--system", "hermes-partition"]
+            let byHeads = try document(options)
+            let bySequence = try document(options + ["--attention.split", "sequence"])
+            let attention = { (document: EmulationDocument) in
+                document.breakdown?["attention"] ?? 0
+            }
+            #expect(attention(bySequence) > 0)
+            #expect(attention(bySequence) < attention(byHeads))
+        }
+
+        @Test func `A model that does not fit is not supported, and that is no error`() throws {
+            let outcome = try LaunchTests.start(
+                ["emulate", "--model", "llama2-70b", "--topology", "4-dimm", "--json", "-"])
+            #expect(outcome.ending == .exited(0))
+            let document = try EmulationDocument(outcome)
+            #expect(document.unsupported?.contains("weights, keys and values") == true)
+            #expect(document.seconds == nil)
+        }
+
+        @Test func `A recorded activity is replayed`() throws {
+            let shape =
+                smallModel
+                .replacing("layers: 4 ", with: "layers: 6 ")
+                .replacing("hidden: 1024", with: "hidden: 192 ")
+                .replacing("feed_forward: 4096", with: "feed_forward: 768 ")
+                .replacing("query_heads: 16", with: "query_heads: 6 ")
+                .replacing("key_value_heads: 4", with: "key_value_heads: 6")
+                .replacing("head: 64", with: "head: 32")
+            let model = try folder.write("relu-opt-3m.yaml", shape)
+            let trace = folder.entry("relu.trace")
+            let recorded = try LaunchTests.start(
+                ["record", "--model", ReLUModel.path, "--tokens", "100", "--output", trace])
+            try #require(recorded.ending == .exited(0), "\(recorded.errors)")
+            let options = [
+                "emulate", "--model", model, "--replay", trace, "--prompt-tokens", "20",
+                "--tokens", "40", "--policy.predictor", "oracle", "--json", "-",
+            ]
+            let outcome = try LaunchTests.start(options)
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            let document = try EmulationDocument(outcome)
+            // QKV of this model is never zero: 192 of 960 neurons, and little of the MLP.
+            let share = try #require(document.predictor).computedShare
+            #expect(share > 0.2 && share < 0.35)
+            try expectRefusal(
+                options.filter { $0 != "40" && $0 != "--tokens" } + ["--tokens", "90"], code: 65,
+                saying: ["relu.trace", "100 tokens", "20 + 90"])
+            try expectRefusal(
+                ["emulate", "--model", self.model, "--replay", trace], code: 65,
+                saying: ["relu.trace", "4 layers"])
+        }
+
+        @Test func `Paced, real memory is driven and time is the emulated one`() throws {
+            let virtual = try document(["--system", "hermes-partition"])
+            let outcome = try emulate([
+                "--system", "hermes-partition", "--clock", "paced", "--dilation", "3000",
+                "--overrun-limit", "1",
+            ])
+            let paced = try EmulationDocument(outcome)
+            #expect(paced.seconds?.emulated == virtual.seconds?.emulated)
+            #expect(outcome.text.contains("\"seconds_paced\""))
+        }
+
+        @Test func `Bad requests name what is wrong`() throws {
+            try expectRefusal(
+                ["emulate", "--model", "gpt-5"], code: 65, saying: ["gpt-5", "llama2-70b"])
+            try expectRefusal(
+                ["emulate", "--model", model, "--tokens", "4000"], code: 65,
+                saying: ["context", "2048"])
+            try expectRefusal(
+                ["emulate", "--model", model, "--batch", "0"], code: 64, saying: ["--batch"])
+            try expectRefusal(
+                ["emulate", "--model", model, "--system", "flexgen", "--clock", "paced"],
+                code: 64, saying: ["flexgen", "schedule"])
+        }
+
+        @Test func `A killed worker ends the emulation, and nothing is left`() throws {
+            let launch = try Launch([
+                "emulate", "--model", "opt-13b", "--prompt-tokens", "16", "--tokens", "128",
+            ])
+            launch.wait(for: "eight workers") { launch.workers.count == 8 }
+            launch.workers.last.map { _ = kill($0.identifier, SIGKILL) }
+            let outcome = launch.finish()
+            #expect(outcome.ending == .exited(75))
+            #expect(outcome.errors.contains("worker"))
+        }
+    }
+}
