@@ -117,6 +117,10 @@ let package = Package(
             .mechanisms, "HostFacts", imports: ["MappedMemory", "NUMABinding", "Supervision"],
             products: ["SystemPackage"]),
         layer(
+            .mechanisms, "NodeMeasurement",
+            imports: ["MappedMemory", "NUMABinding", "SeededRandom"]
+        ),
+        layer(
             .mechanisms, "ModelFile", imports: ["MappedMemory", "WeightFormats"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Kernels", imports: ["CVectorKernels", "WeightFormats"]),
@@ -183,8 +187,9 @@ let package = Package(
                 "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
                 "Coordinator", "DIMMWorker", "HardwareModel", "HostFacts", "Kernels",
                 "MappedMemory", "Messages", "ModelCatalogue", "ModelFile", "NUMABinding",
-                "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
-                "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
+                "NeuronPlacement", "NeuronShards", "NodeMeasurement", "OfflinePartition", "Pacing",
+                "PackedSets", "Quantities", "Reporting", "RingTransport", "Scheduling",
+                "SeededRandom", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
             ],
@@ -240,6 +245,7 @@ let package = Package(
         suite(
             "NUMABindingTests", imports: ["CTestConditions", "NUMABinding"],
             products: ["SystemPackage"]),
+        suite("NodeMeasurementTests", imports: ["NUMABinding", "NodeMeasurement"]),
         suite("NeuronPlacementTests", imports: ["NeuronPlacement", "Quantities", "SeededRandom"]),
         suite(
             "NeuronShardsTests",

@@ -7,7 +7,7 @@ extension LaunchTests {
         private static let commands = [
             [], ["run"], ["emulate"], ["reproduce"], ["sweep"], ["calibrate"], ["record"],
             ["policy"], ["partition"], ["topology"], ["topology", "show"], ["topology", "check"],
-            ["doctor"], ["worker"],
+            ["topology", "synthesize"], ["doctor"], ["numa"], ["worker"],
         ]
 
         @Test(arguments: commands)

@@ -7,6 +7,7 @@ import Topology
     static let names = [
         "1-dimm", "2-dimm", "4-dimm", "16-dimm", "rtx4090-8dimm", "rtx3090-8dimm", "t4-8dimm",
         "32-dimm", "64-dimm", "ddr5-5600-8dimm", "lpddr5x-8dimm", "pcie4-8dimm", "pcie5-8dimm",
+        "two-socket-8dimm",
     ]
 
     static func load(_ name: String, set: [(String, String)] = []) throws -> Topology {
@@ -29,7 +30,7 @@ import Topology
         let again = try Fixture.parse(topology.rendered())
         #expect(again == topology)
         #expect(again.rendered() == topology.rendered())
-        #expect(throws: Never.self) { try topology.checkNodes(against: [0]) }
+        #expect(throws: Never.self) { try topology.nodeAssignment(existing: [0]) }
     }
 
     @Test(arguments: names)

@@ -143,10 +143,12 @@ struct BindingProof {
 
     /// Says loudly what the kernel refused and what lies elsewhere; throws exit 73 for a broken
     /// promise, unless best effort will do.
-    func enforce(when moment: String) throws {
+    ///
+    /// - Parameter tellsRefusals: false where they were told before.
+    func enforce(when moment: String, tellsRefusals: Bool = true) throws {
         var broken: [String] = []
         for dimm in facts.indices {
-            for refusal in refusals(ofDIMM: dimm) {
+            for refusal in tellsRefusals ? refusals(ofDIMM: dimm) : [] {
                 Terminal.complain("hermes: BINDING REFUSED, DIMM \(dimm), \(moment): \(refusal)")
             }
             var found = mismatches(ofDIMM: dimm)

@@ -11,8 +11,11 @@ struct TopologyCommand: ParsableCommand {
             Examples:
               hermes topology show --topology rtx4090-8dimm
               hermes topology check my-machine.yaml
+              hermes topology synthesize > this-machine.yaml
             """,
-        subcommands: [TopologyShow.self, TopologyCheck.self, TopologyDRAM.self])
+        subcommands: [
+            TopologyShow.self, TopologyCheck.self, TopologySynthesize.self, TopologyDRAM.self,
+        ])
 }
 
 /// Which topology, for both subcommands.

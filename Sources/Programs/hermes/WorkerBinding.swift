@@ -149,7 +149,7 @@ final class WorkerBinding: FactProbe {
     /// Huge pages and locks, once the pages are there: the kernel collapses them where they lie.
     private func prepare(_ memory: borrowing AnonymousMapping) {
         do {
-            if options.hugePages {
+            if options.hugePages, memory.byteCount >= Self.hugePageByteCount {
                 try memory.advise(.hugePages)
                 try memory.advise(.collapsed)
             }
@@ -158,6 +158,13 @@ final class WorkerBinding: FactProbe {
             refusals.append("\(error)")
         }
     }
+
+    /// The size of a transparent huge page; smaller memory has no place for one.
+    private static let hugePageByteCount: Int = {
+        let path = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+        let text = try? String(contentsOfFile: path, encoding: .utf8)
+        return text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? 0
+    }()
 
     private func pages(of memory: borrowing AnonymousMapping) -> PagePlacement? {
         do {

@@ -166,7 +166,8 @@ struct EmulationPolicyOptions: ParsableArguments {
 
     @Option(
         name: .customLong("policy.adjustment"),
-        help: "What speaks for a copy on the GPU: none, token, layer, both (default: the system's).")
+        help: "What speaks for a copy on the GPU: none, token, layer, both (default: the system's)."
+    )
     var hotCriterion: HotCriterion?
 
     @Option(

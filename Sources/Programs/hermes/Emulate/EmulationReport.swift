@@ -183,8 +183,9 @@ struct EmulationReport {
     /// Memory of all processes, bytes.
     private func privateDirty(_ record: ProcessRecord) -> Int {
         record.facts.reduce(record.coordinatorPrivateDirty ?? 0) {
-            $0 + ($1.privateDirtyByteCount == WorkerFacts.unknown
-                ? 0 : Int(clamping: $1.privateDirtyByteCount))
+            $0
+                + ($1.privateDirtyByteCount == WorkerFacts.unknown
+                    ? 0 : Int(clamping: $1.privateDirtyByteCount))
         }
     }
 

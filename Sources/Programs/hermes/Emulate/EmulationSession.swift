@@ -111,7 +111,8 @@ struct EmulationSession {
     /// The longest of a request, its reply, an attention's, some copies and a configuration.
     private var longestMessageByteCount: Int {
         let element = model.bytesPerActivation
-        let set = 8 * PackedSet.wordCount(elementCount: max(model.hiddenSize, model.feedForwardSize))
+        let set =
+            8 * PackedSet.wordCount(elementCount: max(model.hiddenSize, model.feedForwardSize))
         let widest = max(model.qkvWidth, model.hiddenSize) * element
         let contexts = model.queryHeadCount * (model.headSize + 2) * element
         let sparse = request.batchSize * (2 * set + max(widest, contexts))

@@ -14,18 +14,27 @@ package enum Gnuplot {
     ///
     /// - Returns: the text of the SVG file.
     package static func draw(_ chart: Chart, in folder: String) throws(ReportingError) -> String {
-        let script = chart.name + ".gnuplot"
+        try draw(script: GnuplotScript(chart).text, named: chart.name, in: folder)
+    }
+
+    /// Writes NAME.gnuplot and runs it; its commands write NAME.svg beside it.
+    ///
+    /// - Returns: the text of the SVG file.
+    @discardableResult
+    package static func draw(
+        script text: String, named name: String, in folder: String
+    ) throws(ReportingError) -> String {
+        let script = name + ".gnuplot"
         do {
-            try GnuplotScript(chart).text.write(
-                toFile: folder + "/" + script, atomically: true, encoding: .utf8)
+            try text.write(toFile: folder + "/" + script, atomically: true, encoding: .utf8)
         } catch {
             throw .cannotWrite(folder + "/" + script, reason: error.localizedDescription)
         }
         _ = try run([script], in: folder)
         do {
-            return try String(contentsOfFile: folder + "/\(chart.name).svg", encoding: .utf8)
+            return try String(contentsOfFile: folder + "/\(name).svg", encoding: .utf8)
         } catch {
-            throw .plotFailed(script, reason: "it wrote no \(chart.name).svg")
+            throw .plotFailed(script, reason: "it wrote no \(name).svg")
         }
     }
 
