@@ -285,7 +285,7 @@ import Topology
     }
 
     @Test(arguments: [
-        ("0", 1), ("all", 1), ("0-2", 3), ("!1", 1), ("!0", 2), ("+0-1", 2), ("1023", 1024),
+        ("0", 1), ("all", 1), ("0-2", 3), ("!1", 2), ("!0", 2), ("+0-1", 2), ("1023", 1024),
         ("!0-1023", nil),
     ])
     func `A topology says how many nodes it needs`(nodes: String, count: Int?) throws {
