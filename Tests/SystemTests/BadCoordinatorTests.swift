@@ -258,15 +258,15 @@ import WeightFormats
     @Test func `Kinds that a worker does not serve are refused`() throws {
         let start = Self.configuration()
         for kind: MessageKind in [
-            .configure, .setActivityRule, .setHomes, .ready, .partialSum, .attentionContext,
-            .farewell,
-            .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer,
+            .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
+            .attentionContext, .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights,
+            .neuronTransfer,
         ] {
             try expectCorrupt([start, message(MessageHeader(kind, step: 1))], "\(kind)")
         }
         var unknown = message(MessageHeader(.attend, step: 1))
-        set(14, at: 0, byteCount: 2, in: &unknown)
-        try expectCorrupt([start, unknown], "kind 14")
+        set(15, at: 0, byteCount: 2, in: &unknown)
+        try expectCorrupt([start, unknown], "kind 15")
         try expectCorrupt([start, []], "no header")
         try expectCorrupt([start, message(MessageHeader(.attend, layer: 2, step: 1))], "layer 2")
         let wildLayer = MessageHeader(.shutDown, layer: 65_535, step: 1)

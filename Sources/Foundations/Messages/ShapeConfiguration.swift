@@ -18,7 +18,8 @@
 /// * ``MessageKind/storeKeysAndValues``, `count` of the positions that the DIMM holds, from its
 ///   number `position` on: count x batch x heads x 2 x head size. Where positions are split a
 ///   DIMM holds those with position % DIMMs = its index, else all.
-/// * Requests that move neurons have the block in `position`, as has ``MessageKind/neuronTransfer``;
+/// * Requests that move neurons have the block in `position`, as has
+///   ``MessageKind/neuronTransfer``;
 ///   the neuron numbers of ``MessageKind/takeNeurons`` are not read.
 ///
 /// Byte layout, little-endian: the fields in the order of ``fields`` as UInt64, then for each layer

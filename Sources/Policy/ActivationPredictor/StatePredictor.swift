@@ -16,7 +16,7 @@ package struct StatePredictor: ActivityPredictor {
 
     /// What is computed of the first layer, whose neurons have no parents.
     package enum FirstLayer: String, CaseIterable, Sendable {
-        /// All: s1 + lambda × s2 > T can never hold where s2 is always 0, and nothing may be missed.
+        /// All: s1 + lambda × s2 > T cannot hold where s2 is always 0, and nothing may be missed.
         case full
         /// s1 > T_h, as by the token-only rule; a rule without states computes all.
         case byState = "by-state"

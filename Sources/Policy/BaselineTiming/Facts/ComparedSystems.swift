@@ -20,6 +20,9 @@ package struct ComparedSystems: Equatable, Sendable {
         package var cyclesPerMultiplyGroup: Int
         /// Mean load of the DIMMs over that of the slowest: what the estimate assumes.
         package var loadBalance: Proportion
+        /// Neurons that the predictor lets compute over those that are active; below one, as it
+        /// misses more than it computes for nothing.
+        package var computedShare: Proportion
     }
 
     /// The CPU of hermes-host, whose memory also feeds the offloading systems.

@@ -51,7 +51,8 @@ extension ComparedSystems {
         let value = Hermes(
             synchronisationCost: section.quantity("synchronisation", in: Limits.duration),
             cyclesPerMultiplyGroup: section.integer("cycles", in: Limits.cycles),
-            loadBalance: section.quantity("load_balance", in: Limits.share))
+            loadBalance: section.quantity("load_balance", in: Limits.share),
+            computedShare: section.quantity("computed_share", in: Limits.share))
         section.finish()
         return value
     }

@@ -43,8 +43,10 @@ package struct HermesEstimate: Sendable {
         _ system: ComparedSystem, workload: Workload, systems: ComparedSystems
     ) -> Time {
         switch system {
-        case .hermes: sparse(workload, cold: NearDataCold(systems: systems, estimate: self))
-        case .hermesHost: sparse(workload, cold: HostCold(systems: systems, estimate: self))
+        case .hermes:
+            sparse(workload, systems, cold: NearDataCold(systems: systems, estimate: self))
+        case .hermesHost:
+            sparse(workload, systems, cold: HostCold(systems: systems, estimate: self))
         case .hermesBase: dense(workload, systems: systems)
         default: preconditionFailure("\(system.rawValue) is not of the Hermes family")
         }
@@ -93,9 +95,12 @@ private protocol ColdUnit {
 
 extension HermesEstimate {
     /// A block takes max(GPU + 2 T_sync, cold unit); the projection is the GPU's alone.
-    private func sparse(_ workload: Workload, cold: some ColdUnit) -> Time {
+    private func sparse(
+        _ workload: Workload, _ systems: ComparedSystems, cold: some ColdUnit
+    ) -> Time {
         let layers = Double(model.layerCount)
         let load = frequencies.load(batchSize: workload.batchSize, hotShare: hotShare)
+            .scaled(by: systems.hermes.computedShare.doubleValue)
         let synchronisation = 2 * cold.synchronisation
         func block(_ byteCount: Double, _ weightCount: Double, isQKV: Bool) -> Double {
             let hot = byteCount * load.hotUnion / machine.gpuBytesPerSecond + synchronisation

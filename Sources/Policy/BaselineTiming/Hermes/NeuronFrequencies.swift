@@ -30,6 +30,13 @@ package struct NeuronFrequencies: Sendable {
         package var coldUnion = 0.0
         /// Cold activations of all sequences: what is multiplied.
         package var coldActivations = 0.0
+
+        /// With so many neurons computed for each that is active.
+        func scaled(by share: Double) -> Load {
+            Load(
+                hotUnion: hotUnion * share, coldUnion: coldUnion * share,
+                coldActivations: coldActivations * share)
+        }
     }
 
     package func load(batchSize: Int, hotShare: Double) -> Load {

@@ -113,7 +113,7 @@ struct EmulationPlacement {
 
     private func workload(_ activity: EmulationActivity) -> PartitionWorkload {
         let dimms = topology.dimms
-        // Beside neurons the DIMMs hold what the GPU has copies of, keys and values, in equal parts.
+        // DIMMs also hold what the GPU has copies of, and keys and values, in equal parts.
         let other = UInt64((model.denseByteCount + keyValueByteCount) / dimms.count)
         return PartitionWorkload(
             title: model.name, identity: .string(model.name), source: activity.description,

@@ -52,7 +52,7 @@ struct EmulationRehearsal {
         return DilationSearch.bound(wall: wall, emulated: now - before)
     }
 
-    /// Whether all roles together miss at most half as many deadlines as they may: a trial is short.
+    /// Whether all roles miss at most half as many deadlines as they may: a trial is short.
     private func keepsUp(at dilation: Dilation) throws -> Bool {
         var paced = trial()
         let start = PacedStart(
