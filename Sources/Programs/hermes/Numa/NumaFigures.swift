@@ -48,7 +48,7 @@ struct NumaFigures {
             set xrange [-0.5:\(end)]
             set yrange [\(end):-0.5]
             set size square
-            set palette defined (0 "#f7fbff", 1 "#08519c")
+            set palette defined (0 "#f7fbff", 1 "#6baed6")
             unset key
             plot $cells using 1:2:3 with image, \\
                 $cells using 1:2:(sprintf("%.1f", $3)) with labels
