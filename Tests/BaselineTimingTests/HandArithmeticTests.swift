@@ -71,7 +71,7 @@ import Topology
 
     /// Falcon-40B at batch 4 on Hermes-base: 20 GB on the GPU, of which 60 projections of 8192²
     /// and the head 65024 x 8192 come first; the DIMMs read the rest at what DRAM gives for 16 KiB
-    /// and 32 KiB neurons, and multiply it 4 times with 256 x 8 lanes in 25 cycles at 1 GHz.
+    /// and 32 KiB neurons, and multiply it 4 times with 256 x 8 lanes in 26 cycles at 1 GHz.
     @Test func `Hermes-base with Falcon-40B at batch 4`() throws {
         let machine = "rtx4090-8dimm.yaml"
         let gpu =

@@ -125,11 +125,13 @@ extension LaunchTests {
         }
 
         @Test func `The oracle computes who is active, hermes-base computes all`() throws {
-            let oracle = try document(["--policy.predictor", "oracle"])
+            // No layer fits the GPU.
+            let small = ["--set", "gpu.usable_memory=40MB"]
+            let oracle = try document(["--policy.predictor", "oracle"] + small)
             let score = try #require(oracle.predictor)
             #expect(score.accuracy == 1)
             #expect(score.computedShare == score.density)
-            let base = try document(["--system", "hermes-base"])
+            let base = try document(["--system", "hermes-base"] + small)
             #expect(base.predictor == nil)
             let work = { (document: EmulationDocument) in
                 document.dimms?.reduce(0) { $0 + $1.multiplyAccumulates } ?? 0
@@ -138,13 +140,17 @@ extension LaunchTests {
         }
 
         @Test func `Neurons move only where the system moves them`() throws {
-            let still = try #require(document(["--system", "hermes-partition"]).migrations)
+            // Two synchronisations take longer than a layer this small: nothing would be hot.
+            let quick = ["--set", "gpu.synchronisation=0 ns"]
+            let still = try #require(
+                document(["--system", "hermes-partition"] + quick).migrations)
             #expect(still.hotSwaps == 0)
             #expect(still.remaps == 0)
-            let adjusted = try #require(document(["--system", "hermes-adjustment"]).migrations)
+            let adjusted = try #require(
+                document(["--system", "hermes-adjustment"] + quick).migrations)
             #expect(adjusted.hotSwaps > 0)
             #expect(adjusted.remaps == 0)
-            let all = try document([])
+            let all = try document(quick)
             let moved = try #require(all.migrations)
             #expect(moved.remaps > 0)
             let linked = all.links?.filter { $0.name.hasPrefix("dimm-link") } ?? []
@@ -162,9 +168,13 @@ extension LaunchTests {
         }
 
         @Test func `Attention by positions occupies DIMMs that have no heads`() throws {
-            let options = ["--topology", "16-dimm", "--system", "hermes-partition"]
-            let byHeads = try document(options)
-            let bySequence = try document(options + ["--attention.split", "sequence"])
+            let options = [
+                "emulate", "--model", model, "--topology", "16-dimm", "--system",
+                "hermes-partition", "--prompt-tokens", "1600", "--tokens", "4", "--json", "-",
+            ]
+            let byHeads = try EmulationDocument(LaunchTests.start(options))
+            let bySequence = try EmulationDocument(
+                LaunchTests.start(options + ["--attention.split", "sequence"]))
             let attention = { (document: EmulationDocument) in
                 document.breakdown?["attention"] ?? 0
             }

@@ -80,8 +80,8 @@ import Topology
         // 3200 MT/s x 8 B; four ranks at once.
         #expect(dimm.dram.peakRankBandwidth.bytesPerSecond == 25_600_000_000)
         #expect(dimm.peakInternalBandwidth.bytesPerSecond == 102_400_000_000)
-        // 256 x 8 MACs every 25 cycles of 1 ns.
-        #expect(dimm.ndpCore.macsPerSecond == 81_920_000_000)
+        // 256 x 8 MACs every 26 cycles of 1 ns, rounded down.
+        #expect(dimm.ndpCore.macsPerSecond == 78_769_230_769)
         // 16 Gb x16 chips have 2^17 rows.
         #expect(dimm.rowsPerBank == 131_072)
         #expect(dimm.memoryCapacity.bytes == 34_359_738_368)

@@ -166,11 +166,19 @@ package struct PackedSet: Equatable, Hashable, Sendable {
     /// Adds one to the count of each member.
     ///
     /// - Parameter counts: [elementCount]; traps where one would overflow.
-    @inlinable
-    package func addMembers<Count: FixedWidthInteger>(to counts: inout [Count]) {
+    package func addMembers(to counts: inout [UInt32]) { add(to: &counts) }
+
+    /// Adds one to the count of each member.
+    ///
+    /// - Parameter counts: [elementCount]; traps where one would overflow.
+    package func addMembers(to counts: inout [UInt16]) { add(to: &counts) }
+
+    /// Specialised here: across modules a generic one would not be.
+    @inline(__always)
+    private func add<Count: FixedWidthInteger>(to counts: inout [Count]) {
         precondition(counts.count == elementCount)
-        for (index, word) in words.enumerated() {
-            var rest = word
+        for index in words.indices {
+            var rest = words[index]
             while rest != 0 {
                 counts[64 &* index &+ rest.trailingZeroBitCount] += 1
                 rest &= rest &- 1

@@ -100,7 +100,7 @@ extension Topology {
         package let bufferCapacity: ByteCount
         package let overlap: ReadMultiplyOverlap
 
-        /// Multiply-accumulates in a second, rounded down: 81.92 x 10⁹ for the paper's core.
+        /// Multiply-accumulates in a second, rounded down.
         package var macsPerSecond: UInt64 {
             let macsPerGroup = UInt64(multiplierCount) * UInt64(lanesPerMultiplier)
             // Fits: validation bounds both factors.

@@ -113,8 +113,10 @@ struct RunSession {
             let result = try generate(with: fleet, plan: plan, partition: partition)
             return result
         } catch let error as CoordinatorError {
+            // Before the others are ended, so that it names who was lost.
+            let failure = fleet.explain(error)
             fleet.stop()
-            throw fleet.explain(error)
+            throw failure
         } catch {
             fleet.stop()
             try Interruption.check()

@@ -158,12 +158,14 @@ final class WorkerFleet {
 
     // MARK: End
 
-    /// The first worker that has ended, as the link to it would say; `nil` while all run.
+    /// The first worker that has ended, as the link to it would say; `nil` while all run. One that
+    /// ended badly comes first: others leave when they are no longer needed.
     var loss: CoordinatorError? {
-        for (dimm, worker) in workers.enumerated() {
-            if let exit = worker.poll() { return .link(dimm: dimm, .peerGone("\(exit)")) }
+        let ended = workers.indices.compactMap { dimm in
+            workers[dimm].poll().map { (dimm: dimm, exit: $0) }
         }
-        return nil
+        let first = ended.first { $0.exit != .exited(code: 0) } ?? ended.first
+        return first.map { .link(dimm: $0.dimm, .peerGone("\($0.exit)")) }
     }
 
     /// What a coordinator's error means for the user, with the exit code.

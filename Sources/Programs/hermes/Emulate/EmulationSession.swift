@@ -53,8 +53,10 @@ struct EmulationSession {
             outcome.wallSeconds = start.duration(to: .now).seconds
             return .timed(outcome)
         } catch let error as CoordinatorError {
+            // Before the others are ended, so that it names who was lost.
+            let failure = fleet.explain(error)
             fleet.stop()
-            throw fleet.explain(error)
+            throw failure
         } catch {
             fleet.stop()
             try Interruption.check()
@@ -257,16 +259,21 @@ struct EmulationSession {
 extension EmulationBreakdown {
     /// Parts of the critical path; merging sums belongs to the step that they are of.
     init(_ spending: TimeSpending) {
-        func seconds(_ steps: String...) -> Double {
-            steps.reduce(0) { $0 + (spending.work[$1]?.seconds ?? 0) }
+        // Whole picoseconds are added: sums do not depend on the order of steps.
+        func time(_ steps: [String]) -> EmulatedDuration {
+            steps.reduce(.zero) { $0 + (spending.work[$1] ?? .zero) }
         }
-        prefill = seconds("prefill")
-        qkv = seconds("QKV", "merge QKV")
-        attention = seconds("attention", "merge attention")
-        projection = seconds("projection")
-        mlp = seconds("MLP", "merge MLP")
+        let steps = [
+            ["prefill"], ["QKV", "merge QKV"], ["attention", "merge attention"], ["projection"],
+            ["MLP", "merge MLP"],
+        ]
+        let others = spending.work.keys.filter { !steps.joined().contains($0) }
+        prefill = time(steps[0]).seconds
+        qkv = time(steps[1]).seconds
+        attention = time(steps[2]).seconds
+        projection = time(steps[3]).seconds
+        mlp = time(steps[4]).seconds
         communication = spending.communication.seconds
-        let known = prefill + qkv + attention + projection + mlp
-        other = spending.work.values.reduce(0) { $0 + $1.seconds } - known
+        other = time(Array(others)).seconds
     }
 }
