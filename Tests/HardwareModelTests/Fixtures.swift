@@ -31,13 +31,13 @@ extension EmulatedDuration {
     static func ns(_ nanoseconds: UInt64) -> Self { Self(picoseconds: nanoseconds * 1_000) }
 }
 
-/// The paper's core, at 25 cycles per group of MACs.
+/// The paper's core; the paper does not print the cycles per group of MACs.
 func paperUnit(
-    overlap: Topology.ReadMultiplyOverlap = .maximum, buffer: UInt64 = 256 << 10
+    overlap: Topology.ReadMultiplyOverlap = .maximum, buffer: UInt64 = 256 << 10, cycles: Int = 25
 ) -> GEMVUnit {
     GEMVUnit(
         clock: Frequency(hertz: 1_000_000_000), multiplierCount: 256, lanesPerMultiplier: 8,
-        cyclesPerGroup: 25, bufferCapacity: ByteCount(buffer), overlap: overlap)
+        cyclesPerGroup: cycles, bufferCapacity: ByteCount(buffer), overlap: overlap)
 }
 
 let paperActivationUnit = ActivationUnit(

@@ -191,7 +191,7 @@ struct ShapeBlock {
 }
 
 /// The place of each neuron among the DIMMs' sets of slots, one behind the other, each begun at a
-/// word of its own. Neurons move one at a time, which the tables of a run with weights do not allow.
+/// word of its own. Neurons move one at a time, which tables of a run with weights do not allow.
 private struct ShapeHomes: Sendable {
     private var placeOfNeuron: [Int32]
     private let firstWords: [Int]

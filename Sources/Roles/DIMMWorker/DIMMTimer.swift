@@ -198,7 +198,7 @@ struct DIMMTimer {
             let part = TimedWork(
                 total: read, read: read, multiply: .zero, byteCount: byteCount,
                 macCount: 2 * work.macCountPerProduct)
-            return try book([part], and: .zero, arrival: arrival)
+            return try book([part], and: host.stepCost, arrival: arrival)
         }
     }
 

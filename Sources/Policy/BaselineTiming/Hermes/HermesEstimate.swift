@@ -186,6 +186,7 @@ private struct HostCold: ColdUnit {
     func attention(_ workload: Workload, contextLength: Double) -> Double {
         estimate.keyValueByteCount(workload, contextLength)
             / (peak * systems.host.keyValueEfficiency.doubleValue)
+            + systems.host.blockCost.seconds
     }
 }
 
