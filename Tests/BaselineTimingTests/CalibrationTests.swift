@@ -36,9 +36,9 @@ import Topology
         #expect(try calibration.calibrated(from: shipped) == shipped)
     }
 
-    /// Near the geometric-mean errors that an independent fit of the same half reached on the other
-    /// half: 1.116, 1.094, 1.143, 1.009, 1.056 and 1.062. The closed form computes fewer neurons and
-    /// waits longer for the slowest DIMM, as the emulation does.
+    /// Near the geometric-mean errors that an independent fit of the same half reached on the
+    /// other half: 1.116, 1.094, 1.143, 1.009, 1.056 and 1.062. The closed form computes fewer
+    /// neurons and waits longer for the slowest DIMM, as the emulation does.
     /// Hermes-base: LLaMA2-13B at batch 1 alone is off by 1.37, the other six points by 1.06.
     @Test(
         arguments: [

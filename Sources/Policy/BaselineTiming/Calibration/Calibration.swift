@@ -21,7 +21,11 @@ package struct Calibration: Sendable {
     package init(
         points: [PublishedPoint], models: [ModelSpecification], topology: Topology
     ) throws(BaselineTimingError) {
-        self.points = points
+        // Sums of logarithms depend on the order in the last digit, and ties on those.
+        self.points = points.sorted {
+            ($0.system.rawValue, $0.model, $0.batchSize)
+                < ($1.system.rawValue, $1.model, $1.batchSize)
+        }
         self.models = Dictionary(models.map { ($0.name, $0) }) { first, _ in first }
         gpu = topology.gpu
         var table = DRAMEfficiencyTable()
