@@ -114,6 +114,9 @@ let package = Package(
             .mechanisms, "NUMABinding", imports: ["CLinuxShims", "CNUMA"],
             products: ["SystemPackage"]),
         layer(
+            .mechanisms, "HostFacts", imports: ["MappedMemory", "NUMABinding", "Supervision"],
+            products: ["SystemPackage"]),
+        layer(
             .mechanisms, "ModelFile", imports: ["MappedMemory", "WeightFormats"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Kernels", imports: ["CVectorKernels", "WeightFormats"]),
@@ -178,10 +181,9 @@ let package = Package(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
-                "Coordinator", "DIMMWorker",
-                "HardwareModel", "Kernels", "MappedMemory", "Messages", "ModelCatalogue",
-                "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards", "OfflinePartition",
-                "Pacing", "PackedSets",
+                "Coordinator", "DIMMWorker", "HardwareModel", "HostFacts", "Kernels",
+                "MappedMemory", "Messages", "ModelCatalogue", "ModelFile", "NUMABinding",
+                "NeuronPlacement", "NeuronShards", "OfflinePartition", "Pacing", "PackedSets",
                 "Quantities", "Reporting", "RingTransport", "Scheduling", "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -214,10 +216,11 @@ let package = Package(
         suite(
             "BaselineTimingTests",
             imports: [
-                "BaselineTiming", "CheckedYAML", "HardwareModel", "ModelCatalogue", "Quantities",
+                "BaselineTiming", "HardwareModel", "ModelCatalogue", "Quantities",
                 "SyntheticActivity", "Topology",
             ]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
+        suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
             "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"],

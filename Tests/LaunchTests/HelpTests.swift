@@ -5,8 +5,9 @@ extension LaunchTests {
     /// Help, version and the topology commands.
     @Suite struct HelpTests {
         private static let commands = [
-            [], ["run"], ["reproduce"], ["sweep"], ["calibrate"], ["record"], ["policy"],
-            ["partition"], ["topology"], ["topology", "show"], ["topology", "check"], ["worker"],
+            [], ["run"], ["emulate"], ["reproduce"], ["sweep"], ["calibrate"], ["record"],
+            ["policy"], ["partition"], ["topology"], ["topology", "show"], ["topology", "check"],
+            ["doctor"], ["worker"],
         ]
 
         @Test(arguments: commands)

@@ -136,6 +136,55 @@ import Testing
         #expect(Array(bytes[MessageHeader.byteCount...]) == expected)
     }
 
+    @Test func `Whereabouts travel behind the facts, and cost nothing when there are none`() throws
+    {
+        var facts = WorkerFacts(
+            weightByteCount: 1, keyValueByteCount: 2, node: 3, pagesOnNode: 4,
+            pagesElsewhere: 5, pagesUntouched: 6, processorNanoseconds: 7,
+            privateDirtyByteCount: 8)
+        #expect(facts.messageByteCount == WorkerFacts.byteCount)
+        facts.whereabouts = Whereabouts(
+            counts: [
+                Whereabouts.Count(.weights, node: 1023, count: 4_000_000),
+                Whereabouts.Count(.keysAndValues, node: 0, count: 12),
+                Whereabouts.Count(.threads, node: 2, count: 1),
+            ], refusals: ["mbind refused: EPERM", "é"], hugePageByteCount: 2 << 20,
+            lockedByteCount: 4096)
+        let message = Message(byteCount: Self.base + facts.messageByteCount) {
+            facts.encode(into: &$0)
+        }
+        let decoded = try message.read { (bytes) throws(LinkError) in
+            try WorkerFacts(decoding: bytes)
+        }
+        #expect(decoded == facts)
+        #expect(decoded.whereabouts.counts(of: .weights) == [1023: 4_000_000])
+        #expect(decoded.whereabouts.refusals.count == 2)
+        let bytes = message.bytes
+        for byteCount in [bytes.count - 1, bytes.count - 8, Self.base + 89] {
+            expectCorrupt("facts of") { () throws(LinkError) in
+                let cut = Message(byteCount: byteCount) { target in
+                    for (index, byte) in bytes.prefix(byteCount).enumerated() {
+                        target.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+                    }
+                }
+                try cut.read { (bytes) throws(LinkError) in _ = try WorkerFacts(decoding: bytes) }
+            }
+        }
+    }
+
+    @Test func `However much there is to tell, facts fit the smallest ring`() {
+        let whereabouts = Whereabouts(
+            counts: (0..<500).map { Whereabouts.Count(.weights, node: $0, count: $0) },
+            refusals: [String(repeating: "é", count: 5000)])
+        var facts = WorkerFacts(
+            weightByteCount: 0, keyValueByteCount: 0, node: 0, pagesOnNode: 0, pagesElsewhere: 0,
+            pagesUntouched: 0, processorNanoseconds: 0, privateDirtyByteCount: 0)
+        facts.whereabouts = whereabouts
+        #expect(Self.base + facts.messageByteCount <= 2048 - 16)
+        #expect(whereabouts.counts.count == Whereabouts.maximumCountCount)
+        #expect(whereabouts.counts(of: .weights)[499] == 499)
+    }
+
     @Test func `Facts of another size are refused`() {
         for byteCount in [0, 32, 119, 121, 4000] {
             expectCorrupt("facts of \(byteCount) bytes") { () throws(LinkError) in

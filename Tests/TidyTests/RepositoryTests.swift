@@ -77,7 +77,7 @@ struct RepositoryTests {
     @Test func `No file names a folder of somebody's machine`() throws {
         let texts = try repository.sources(endingIn: [
             ".swift", ".c", ".h", ".md", ".yaml", ".cff", ".ci/run", "launch/hermes",
-            "launch/build", "launch/setup", "launch/test",
+            "launch/build", "launch/setup", "launch/test", "launch/lab", "launch/lab-guest",
         ])
         expectNone(texts.flatMap(TextRules.foreignPaths))
     }

@@ -59,6 +59,18 @@ import Topology
         #expect(topology.dimms.allSatisfy { $0.nodeSet == NodeSet(node: 0) })
     }
 
+    @Test func `The machine with four nodes has the paper's DIMMs, two on each`() throws {
+        let topology = try Self.load("8-dimm-4-node")
+        let paper = try Self.load("rtx4090-8dimm")
+        #expect(topology.name == "8-dimm-4-node")
+        #expect(topology.dimms.map(\.nodeSet) == [0, 0, 1, 1, 2, 2, 3, 3].map(NodeSet.init(node:)))
+        #expect(topology.dimms.map(\.dram) == paper.dimms.map(\.dram))
+        #expect(topology.gpu == paper.gpu)
+        #expect(topology.neededNodeCount == 4)
+        #expect(topology.interconnect?.links.count == 6)
+        #expect(try Fixture.parse(topology.rendered()) == topology)
+    }
+
     /// By hand, from the paper's table and JESD79-4.
     @Test func `The paper's machine, derived by hand`() throws {
         let topology = try Self.load("rtx4090-8dimm")

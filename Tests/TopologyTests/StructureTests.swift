@@ -204,6 +204,9 @@ import Topology
         #expect(topology.interconnect?.link(between: 0, and: 2)?.latency.picoseconds == 300_000)
         #expect(topology.interconnect?.link(between: 0, and: 3) == nil)
         #expect(topology.interconnect?.links.count == 3)
+        #expect(
+            topology.interconnect?.distances?.rows == [[10, 21, 31], [21, 10, 21], [31, 21, 10]])
+        #expect(topology.neededNodeCount == 3)
         #expect(try Fixture.parse(topology.rendered()) == topology)
         #expect(topology.summaryTable().contains("nodes 0 - 1: 20 GB/s, 99 ns"))
     }
@@ -279,5 +282,15 @@ import Topology
                 "--set channels.0.node=+9: channels.0.node: '+9' asks for allowed node number 9, "
                     + "counted from 0; allowed are node 1",
             ])
+    }
+
+    @Test(arguments: [
+        ("0", 1), ("all", 1), ("0-2", 3), ("!1", 1), ("!0", 2), ("+0-1", 2), ("1023", 1024),
+        ("!0-1023", nil),
+    ])
+    func `A topology says how many nodes it needs`(nodes: String, count: Int?) throws {
+        let everywhere = [("channels.0.node", nodes), ("channels.1.node", nodes)]
+        let topology = try Fixture.parse(Fixture.minimal, set: everywhere)
+        #expect(topology.neededNodeCount == count)
     }
 }

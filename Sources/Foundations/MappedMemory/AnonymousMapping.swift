@@ -62,6 +62,9 @@ package struct AnonymousMapping: ~Copyable, Sendable {
         region.mutableElements(of: type, atByteOffset: offset, count: count)
     }
 
+    /// Locks all of it in memory (mlock), as far as RLIMIT_MEMLOCK or CAP_IPC_LOCK permits.
+    package func lock() throws(MappedMemoryError) { try region.lock(object: object) }
+
     /// Hints at the use of `range` (byte offsets; nil means all), widened to whole pages.
     package func advise(
         _ hint: AccessHint, in range: Range<Int>? = nil

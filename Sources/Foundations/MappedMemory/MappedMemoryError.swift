@@ -13,6 +13,7 @@ package enum MappedMemoryError: Error, Equatable, CustomStringConvertible {
         case examine = "cannot examine"
         case map = "cannot map"
         case advise = "cannot advise the kernel about"
+        case lock = "cannot lock in memory"
     }
 
     /// The operating system refused.

@@ -2,6 +2,7 @@
 // Everything that leaves it is a span bounded by the owner's lifetime, or marked `@unsafe`.
 
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// What the kernel should expect of a mapping; a hint changes speed, never contents.
@@ -14,6 +15,8 @@ package enum AccessHint: Sendable {
     case sequential
     /// Collapse into huge pages where the kernel permits: fewer TLB misses in long scans.
     case hugePages
+    /// Collapse the pages that are there now, at once (Linux 6.1).
+    case collapsed
 
     fileprivate var argument: Int32 {
         switch self {
@@ -21,6 +24,7 @@ package enum AccessHint: Sendable {
         case .random: MADV_RANDOM
         case .sequential: MADV_SEQUENTIAL
         case .hugePages: MADV_HUGEPAGE
+        case .collapsed: 25  // MADV_COLLAPSE, which glibc's headers do not name yet
         }
     }
 }
@@ -143,10 +147,37 @@ struct MappedRegion: ~Copyable, @unchecked Sendable {
     }
 }
 
+extension MappedRegion {
+    /// Keeps all of it in memory until it is unmapped, touching what was not.
+    func lock(object: String) throws(MappedMemoryError) {
+        guard unsafe mlock(base, byteCount) == 0 else {
+            throw .system(.lock, object: object, cause: .current)
+        }
+    }
+}
+
 /// Bytes in one page of this machine.
 package let pageByteCount = Int(getpagesize())
 
 extension SharedMapping {
+    /// Where some whole pages lie in this process, for calls that take addresses and touch nothing.
+    ///
+    /// - Parameter range: byte offsets; the lower one on a page boundary.
+    package func addresses(of range: Range<Int>) -> Range<UInt> {
+        let start = unsafe UInt(
+            bitPattern: address(atByteOffset: range.lowerBound, byteCount: range.count))
+        return start..<start + UInt(range.count)
+    }
+
+    /// Makes every page of a range present in this process, changing nothing.
+    package func touch(_ range: Range<Int>) {
+        for offset in stride(from: range.lowerBound, to: range.upperBound, by: pageByteCount) {
+            let word = unsafe address(atByteOffset: offset, byteCount: 4)
+                .assumingMemoryBound(to: Atomic<UInt32>.self)
+            _ = unsafe word.pointee.load(ordering: .relaxed)
+        }
+    }
+
     /// The address of a field, checked to lie inside the mapping; valid while `self` lives.
     @unsafe
     package func address(atByteOffset offset: Int, byteCount: Int) -> UnsafeMutableRawPointer {

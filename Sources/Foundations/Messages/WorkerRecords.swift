@@ -83,8 +83,10 @@ package struct WorkerConfiguration: Equatable, Sendable {
 /// Where a worker's memory really lies and what it holds; payload of ``MessageKind/ready`` and,
 /// read again at the end, of ``MessageKind/farewell``.
 ///
-/// Byte layout: eleven little-endian UInt64 in the order of the properties.
+/// Byte layout: eleven little-endian UInt64 in the order of the properties, then ``Whereabouts`` if
+/// it tells anything.
 package struct WorkerFacts: Equatable, Sendable {
+    /// Of the eleven numbers.
     package static let byteCount = 88
     /// Stands for "the kernel does not say".
     package static let unknown = UInt64.max
@@ -107,6 +109,11 @@ package struct WorkerFacts: Equatable, Sendable {
     /// A paced run's deadlines, and how many of them the worker missed.
     package var deadlineCount: UInt64 = 0
     package var missedDeadlineCount: UInt64 = 0
+    /// The same pages region by region and node by node, and what the kernel refused.
+    package var whereabouts = Whereabouts()
+
+    /// Bytes of the payload.
+    package var messageByteCount: Int { Self.byteCount + whereabouts.byteCount }
 
     package init(
         weightByteCount: UInt64, keyValueByteCount: UInt64, node: UInt64, pagesOnNode: UInt64,
@@ -126,7 +133,7 @@ package struct WorkerFacts: Equatable, Sendable {
     /// Reads the facts behind the header of `message`.
     package init(decoding message: RawSpan) throws(LinkError) {
         let base = MessageHeader.byteCount
-        guard message.byteCount == base + Self.byteCount else {
+        guard message.byteCount >= base + Self.byteCount else {
             throw .peerCorrupt("worker facts of \(message.byteCount) bytes")
         }
         weightByteCount = message.word64(at: base)
@@ -140,6 +147,7 @@ package struct WorkerFacts: Equatable, Sendable {
         busyPicoseconds = message.word64(at: base + 64)
         deadlineCount = message.word64(at: base + 72)
         missedDeadlineCount = message.word64(at: base + 80)
+        whereabouts = try Whereabouts(decoding: message, at: base + Self.byteCount)
         try checkDeadlines(deadlineCount, missed: missedDeadlineCount)
     }
 
@@ -153,5 +161,6 @@ package struct WorkerFacts: Equatable, Sendable {
             message.storeBytes(
                 of: field, toByteOffset: MessageHeader.byteCount + 8 * index, as: UInt64.self)
         }
+        whereabouts.encode(into: &message, at: MessageHeader.byteCount + Self.byteCount)
     }
 }

@@ -25,6 +25,13 @@ enum BuiltInParts {
           memory: 32 GiB
           ranks: 4
           neuron_layout: whole-rank
+          binding:
+            policy: bind
+            memory: own
+            spread: together
+            rings: consumer
+            huge_pages: off
+            lock: off
           dram:
             generation: DDR4
             clock: 1600 MHz

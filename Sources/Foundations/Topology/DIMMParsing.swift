@@ -35,7 +35,7 @@ struct DIMMParts {
             let channel = channelOfDIMM[index]
             return Topology.DIMM(
                 index: index, channelIndex: channel?.index ?? 0,
-                nodeSet: parts.nodeSet ?? channel?.nodeSet ?? .all,
+                nodeSet: parts.nodeSet ?? channel?.nodeSet ?? .all, binding: parts.binding,
                 memoryCapacity: parts.memoryCapacity, rankCount: parts.rankCount,
                 neuronLayout: parts.neuronLayout, dram: parts.dram, ndpCore: parts.ndpCore,
                 activationUnit: parts.activationUnit)
@@ -72,6 +72,7 @@ struct DIMMParts {
 
     private struct Parts {
         let nodeSet: NodeSet?
+        let binding: Topology.HostBinding
         let memoryCapacity: ByteCount
         let rankCount: Int
         let neuronLayout: Topology.NeuronLayout
@@ -84,6 +85,7 @@ struct DIMMParts {
         var section = Section(value, problems: problems)
         let parts = Parts(
             nodeSet: isOverridden ? section.nodeSet("node") : nil,
+            binding: makeBinding(from: section.section("binding")),
             memoryCapacity: section.quantity("memory", in: TopologyLimits.memory),
             rankCount: section.integer("ranks", in: TopologyLimits.ranks, powerOfTwo: true),
             neuronLayout: section.choice(

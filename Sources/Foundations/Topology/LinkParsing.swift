@@ -83,15 +83,18 @@ extension TopologyReader {
     func makeInterconnect(from value: TreeValue) -> Topology.Interconnect {
         var section = Section(value, problems: problems)
         var links: [Topology.DIMMPair: Topology.NodeLink] = [:]
+        var distances: Topology.NodeDistances?
         let hasDistances = section.value["distances"] != nil
         let hasLinks = section.value["links"] != nil
         if hasDistances {
-            let distances = section.required("distances").map { matrix($0) } ?? []
-            let bandwidth = section.quantity("local_bandwidth", in: TopologyLimits.bandwidth)
-            let latency = section.quantity("local_latency", in: TopologyLimits.duration)
-            for link in derivedLinks(distances, bandwidth: bandwidth, latency: latency) {
+            let read = Topology.NodeDistances(
+                rows: section.required("distances").map { matrix($0) } ?? [],
+                localBandwidth: section.quantity("local_bandwidth", in: TopologyLimits.bandwidth),
+                localLatency: section.quantity("local_latency", in: TopologyLimits.duration))
+            for link in read.links {
                 links[Topology.DIMMPair(link.lowerNode, link.upperNode)] = link
             }
+            distances = read
         } else {
             for key in ["distances", "local_bandwidth", "local_latency"] {
                 _ = section.optional(key)
@@ -105,7 +108,7 @@ extension TopologyReader {
         }
         section.finish()
         return Topology.Interconnect(
-            links: links.sorted { $0.key < $1.key }.map(\.value))
+            links: links.sorted { $0.key < $1.key }.map(\.value), distances: distances)
     }
 
     private func statedLinks(_ value: TreeValue) -> [Topology.DIMMPair: Topology.NodeLink] {
@@ -167,23 +170,23 @@ extension TopologyReader {
         }
         return problems.reportCount == reportCount ? read.map { $0.map(\.number) } : []
     }
+}
 
+extension Topology.NodeDistances {
     /// ACPI's reading of distance d: memory there is d/10 as far as a node's own. So a link adds
     /// (d - 10)/10 of the local latency, and passes 10/d of the local bandwidth.
-    private func derivedLinks(
-        _ distances: [[Int]], bandwidth: Bandwidth, latency: EmulatedDuration
-    ) -> [Topology.NodeLink] {
+    fileprivate var links: [Topology.NodeLink] {
         var links: [Topology.NodeLink] = []
-        for lower in distances.indices {
-            for upper in distances.indices where upper > lower {
-                let distance = UInt64(distances[lower][upper])
-                let added = latency.picoseconds * (distance - 10)
+        for lower in rows.indices {
+            for upper in rows.indices where upper > lower {
+                let distance = UInt64(rows[lower][upper])
+                let added = localLatency.picoseconds * (distance - 10)
                 links.append(
                     Topology.NodeLink(
                         lowerNode: lower, upperNode: upper,
                         // Rounded against the link: slower, later.
                         bandwidth: Bandwidth(
-                            bytesPerSecond: bandwidth.bytesPerSecond * 10 / distance),
+                            bytesPerSecond: localBandwidth.bytesPerSecond * 10 / distance),
                         latency: EmulatedDuration(picoseconds: (added + 9) / 10)))
             }
         }

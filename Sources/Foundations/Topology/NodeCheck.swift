@@ -18,8 +18,24 @@ extension Topology {
                 let path = nodePath(of: dimm)
                 problems.add(source.place(of: path), path, error.description)
             }
+            do throws(NodeSetError) {
+                _ = try dimm.binding.memoryNodeSet?.resolved(existing: existing, allowed: allowed)
+            } catch {
+                let path = "dimm.binding.memory"
+                problems.add(source.place(of: path), path, error.description)
+            }
         }
         guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
+    }
+
+    /// How many nodes, numbered from 0, a machine needs at least for every node set and link here to
+    /// mean something; `nil` when no machine has enough.
+    package var neededNodeCount: Int? {
+        let linked = interconnect?.links.map(\.upperNode).max() ?? 0
+        guard linked <= NodeSet.maximumNode else { return nil }
+        return (linked + 1...NodeSet.maximumNode + 1).first { count in
+            (try? checkNodes(against: Array(0..<count))) != nil
+        }
     }
 
     /// The key that decides a DIMM's node set: its own override, or else its channel's.

@@ -116,10 +116,7 @@ extension Topology {
         let changed = dimms.compactMap { renderedOverride(of: $0) }
         if !changed.isEmpty { entries.append(("dimm_overrides", .group(changed))) }
         entries.append(("dimm_links", renderedLinks))
-        if let interconnect {
-            entries.append(
-                ("interconnect", .group([("links", .lines(interconnect.links.map(\.rendered)))])))
-        }
+        if let interconnect { entries.append(("interconnect", interconnect.rendered)) }
         entries.append(("policy", .group([("hot_share", .plain(policy.hotShare.description))])))
         return .group(entries)
     }
@@ -187,6 +184,26 @@ extension Topology.Channel {
     }
 }
 
+extension Topology.Interconnect {
+    /// With every link, stated or derived: as stated ones they win over the distances.
+    var rendered: RenderedValue {
+        let links: [(key: String, value: RenderedValue)] = [
+            ("links", .lines(links.map(\.rendered)))
+        ]
+        return .group((distances?.rendered ?? []) + links)
+    }
+}
+
+extension Topology.NodeDistances {
+    var rendered: [(key: String, value: RenderedValue)] {
+        [
+            ("local_bandwidth", .plain(localBandwidth.exactDescription)),
+            ("local_latency", .plain(localLatency.exactDescription)),
+            ("distances", .lines(rows.map { .list($0.map { .plain(String($0)) }) })),
+        ]
+    }
+}
+
 extension Topology.NodeLink {
     var rendered: RenderedValue {
         .inline([
@@ -203,7 +220,7 @@ extension Topology.DIMM {
         .group([
             ("memory", .plain(memoryCapacity.exactDescription)),
             ("ranks", .plain(String(rankCount))),
-            ("neuron_layout", .plain(neuronLayout.rawValue)),
+            ("neuron_layout", .plain(neuronLayout.rawValue)), ("binding", binding.rendered),
             ("dram", dram.rendered), ("ndp", ndpCore.rendered),
             ("activation_unit", activationUnit.rendered),
         ])

@@ -87,6 +87,7 @@ extension Topology {
         package let channelIndex: Int
         /// Where the worker of this DIMM is bound: its threads and its memory.
         package let nodeSet: NodeSet
+        package let binding: HostBinding
         package let memoryCapacity: ByteCount
         package let rankCount: Int
         package let neuronLayout: NeuronLayout
@@ -146,6 +147,8 @@ extension Topology {
     package struct Interconnect: Equatable, Sendable {
         /// Ascending by node pair, each pair once.
         package let links: [NodeLink]
+        /// What links were derived from, where none was stated; `nil` when all were stated.
+        package let distances: NodeDistances?
 
         /// The link between two nodes, in either order; `nil` when it is not modelled.
         package func link(between first: Int, and second: Int) -> NodeLink? {
@@ -153,6 +156,14 @@ extension Topology {
             let upper = max(first, second)
             return links.first { $0.lowerNode == lower && $0.upperNode == upper }
         }
+    }
+
+    /// How far apart nodes are, as firmware tells it.
+    package struct NodeDistances: Equatable, Sendable {
+        /// ACPI SLIT, square and symmetric: 10 is a node's own memory, 20 is twice as far.
+        package let rows: [[Int]]
+        package let localBandwidth: Bandwidth
+        package let localLatency: EmulatedDuration
     }
 
     /// What crosses between two NUMA nodes is held to this.

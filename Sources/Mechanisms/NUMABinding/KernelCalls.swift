@@ -158,50 +158,51 @@ func queryThreadPolicy() throws(NUMABindingError) -> MemoryPolicy {
     return policy
 }
 
-func applyRegionPolicy(_ policy: MemoryPolicy, to region: RawSpan) throws(NUMABindingError) {
-    let mask = NodeMask(policy.nodes)
-    let flags = UInt32(MPOL_MF_MOVE | MPOL_MF_STRICT)
-    let cause: Errno? = unsafe region.withUnsafeBytes { bytes in
-        guard let start = bytes.baseAddress, unsafe !bytes.isEmpty else { return nil }
-        precondition(UInt(bitPattern: start) % UInt(sysconf(Int32(_SC_PAGESIZE))) == 0)
-        let address = unsafe UnsafeMutableRawPointer(mutating: start)
-        let status =
-            unsafe policy.nodes.isEmpty
-            ? mbind(address, UInt(bytes.count), policy.mode, nil, 0, flags)
-            : mbind(
-                address, UInt(bytes.count), policy.mode, mask.words, NodeMask.maximum, flags)
-        return status == 0 ? nil : .current
+/// Where a span lies.
+func addresses(of region: RawSpan) -> Range<UInt> {
+    unsafe region.withUnsafeBytes { bytes in
+        let start = UInt(bitPattern: bytes.baseAddress)
+        return start..<start + UInt(bytes.count)
     }
-    if let cause { throw .refused(call: "mbind", cause: cause) }
 }
 
-func queryPlacement(of region: RawSpan) throws(NUMABindingError) -> PagePlacement {
+func applyPolicy(
+    _ policy: MemoryPolicy, to addresses: Range<UInt>
+) throws(NUMABindingError) {
+    guard !addresses.isEmpty else { return }
+    precondition(addresses.lowerBound % UInt(sysconf(Int32(_SC_PAGESIZE))) == 0)
+    let mask = NodeMask(policy.nodes)
+    let flags = UInt32(MPOL_MF_MOVE | MPOL_MF_STRICT)
+    let start = unsafe UnsafeMutableRawPointer(bitPattern: addresses.lowerBound)
+    let byteCount = UInt(addresses.count)
+    let status =
+        unsafe policy.nodes.isEmpty
+        ? mbind(start, byteCount, policy.mode, nil, 0, flags)
+        : mbind(start, byteCount, policy.mode, mask.words, NodeMask.maximum, flags)
+    guard status == 0 else { throw .refused(call: "mbind", cause: .current) }
+}
+
+func queryPlacement(of region: Range<UInt>) throws(NUMABindingError) -> PagePlacement {
     let batchPageCount = 4096
     let pageByteCount = UInt(sysconf(Int32(_SC_PAGESIZE)))
     var placement = PagePlacement()
-    let cause: Errno? = unsafe region.withUnsafeBytes { bytes in
-        guard let start = bytes.baseAddress, unsafe !bytes.isEmpty else { return nil }
-        let first = UInt(bitPattern: start) / pageByteCount * pageByteCount
-        let end = UInt(bitPattern: start) + UInt(bytes.count)
-        var addresses: [UnsafeMutableRawPointer?] = unsafe []
-        unsafe addresses.reserveCapacity(batchPageCount)
-        var statuses = [Int32](repeating: 0, count: batchPageCount)
-        var next = first
-        while next < end {
-            unsafe addresses.removeAll(keepingCapacity: true)
-            while next < end, unsafe addresses.count < batchPageCount {
-                unsafe addresses.append(UnsafeMutableRawPointer(bitPattern: next))
-                next += pageByteCount
-            }
-            let count = unsafe addresses.count
-            // Without target nodes it moves nothing and tells where each page is.
-            let status = unsafe move_pages(0, UInt(count), &addresses, nil, &statuses, 0)
-            guard status == 0 else { return .current }
-            for status in statuses.prefix(count) { placement.count(pageStatus: status) }
+    guard !region.isEmpty else { return placement }
+    var addresses: [UnsafeMutableRawPointer?] = unsafe []
+    unsafe addresses.reserveCapacity(batchPageCount)
+    var statuses = [Int32](repeating: 0, count: batchPageCount)
+    var next = region.lowerBound / pageByteCount * pageByteCount
+    while next < region.upperBound {
+        unsafe addresses.removeAll(keepingCapacity: true)
+        while next < region.upperBound, unsafe addresses.count < batchPageCount {
+            unsafe addresses.append(UnsafeMutableRawPointer(bitPattern: next))
+            next += pageByteCount
         }
-        return nil
+        let count = unsafe addresses.count
+        // Without target nodes it moves nothing and tells where each page is.
+        let status = unsafe move_pages(0, UInt(count), &addresses, nil, &statuses, 0)
+        guard status == 0 else { throw .refused(call: "move_pages", cause: .current) }
+        for status in statuses.prefix(count) { placement.count(pageStatus: status) }
     }
-    if let cause { throw .refused(call: "move_pages", cause: cause) }
     return placement
 }
 

@@ -75,7 +75,26 @@ package enum NUMABinding {
         _ policy: MemoryPolicy, of region: RawSpan
     ) throws(NUMABindingError) {
         try check(policy)
-        try applyRegionPolicy(policy, to: region)
+        try applyPolicy(policy, to: addresses(of: region))
+    }
+
+    /// As ``setMemoryPolicy(_:of:)``, for memory that other processes write, of which no span may
+    /// exist.
+    ///
+    /// - Parameter addresses: of this process; starts on a page boundary.
+    package static func setMemoryPolicy(
+        _ policy: MemoryPolicy, ofAddresses addresses: Range<UInt>
+    ) throws(NUMABindingError) {
+        try check(policy)
+        try applyPolicy(policy, to: addresses)
+    }
+
+    /// As ``pagePlacement(of:)``, for memory that other processes write.
+    package static func pagePlacement(
+        ofAddresses addresses: Range<UInt>
+    ) throws(NUMABindingError) -> PagePlacement {
+        try checkAvailable()
+        return try queryPlacement(of: addresses)
     }
 
     /// Where the pages of a region are, asked of the kernel page by page.
@@ -84,7 +103,7 @@ package enum NUMABinding {
     package static func pagePlacement(of region: RawSpan) throws(NUMABindingError) -> PagePlacement
     {
         try checkAvailable()
-        return try queryPlacement(of: region)
+        return try queryPlacement(of: addresses(of: region))
     }
 
     /// The node on whose CPU the calling thread runs at this moment.

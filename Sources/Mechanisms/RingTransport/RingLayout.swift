@@ -66,6 +66,12 @@ package struct RingLayout: Equatable, Sendable {
         Self.headerByteCount + (direction == .toWorker ? 0 : capacity)
     }
 
+    /// A direction's records, in bytes of the segment: whole pages of 4 KiB.
+    func recordsRange(of direction: RingDirection) -> Range<Int> {
+        let start = recordsOffset(of: direction)
+        return start..<start + capacity
+    }
+
     /// Bytes that a message of `byteCount` takes in the ring: header, payload, padding.
     package static func recordByteCount(forMessage byteCount: Int) -> Int {
         let end = recordHeaderByteCount + byteCount

@@ -15,6 +15,7 @@ package final class RingLink: MessageLink {
     package let maximumMessageByteCount: Int
 
     private let mapping: SharedMapping  // the producer's and the consumer's views point into it
+    private let layout: RingLayout
     private let producer: RingProducer
     private let consumer: RingConsumer
     private var outgoing = RingProducer.Cursor()
@@ -43,6 +44,13 @@ package final class RingLink: MessageLink {
         try RingLink(.worker, of: segment, waitPolicy: waitPolicy, watch: watch)
     }
 
+    /// Where the pages with a direction's records lie in this process, each made present.
+    package func recordAddresses(of direction: RingDirection) -> Range<UInt> {
+        let range = layout.recordsRange(of: direction)
+        mapping.touch(range)
+        return mapping.addresses(of: range)
+    }
+
     private init(
         _ end: RingEnd, of segment: borrowing RingSegment, waitPolicy: WaitPolicy,
         watch: @escaping Watch
@@ -53,6 +61,7 @@ package final class RingLink: MessageLink {
         guard ownState.replace(EndState.absent.rawValue, by: EndState.attached.rawValue).isReplaced
         else { throw .endInUse(end.rawValue) }
         self.end = end
+        self.layout = layout
         self.ownState = ownState
         self.waitPolicy = waitPolicy
         self.watch = watch

@@ -13,6 +13,10 @@ package struct ProcessMemory: Equatable, Sendable {
     package let sharedDirtyByteCount: Int
     package let sharedCleanByteCount: Int
     package let swapByteCount: Int
+    /// Of anonymous memory, what lies in huge pages; 0 where the kernel counts none.
+    package let anonymousHugeByteCount: Int
+    /// Locked against being moved out; pages shared with others counted in part.
+    package let lockedByteCount: Int
 
     /// Reads that of a process of the same user, such as an own child.
     ///
@@ -49,5 +53,7 @@ package struct ProcessMemory: Equatable, Sendable {
         sharedDirtyByteCount = try field("Shared_Dirty")
         sharedCleanByteCount = try field("Shared_Clean")
         swapByteCount = try field("Swap")
+        anonymousHugeByteCount = byteCounts["AnonHugePages"] ?? 0
+        lockedByteCount = byteCounts["Locked"] ?? 0
     }
 }

@@ -19,7 +19,7 @@ struct Hermes: ParsableCommand {
         subcommands: [
             RunCommand.self, EmulateCommand.self, ReproduceCommand.self, SweepCommand.self,
             CalibrateCommand.self, RecordCommand.self, PolicyCommand.self, PartitionCommand.self,
-            TopologyCommand.self, WorkerCommand.self,
+            TopologyCommand.self, DoctorCommand.self, WorkerCommand.self,
         ])
 
     static func main() {

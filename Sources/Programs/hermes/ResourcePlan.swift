@@ -22,7 +22,7 @@ struct ResourcePlan {
     let contextCapacity: Int
     private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
-    private let dimmByteCounts: [Int]
+    let dimmByteCounts: [Int]
 
     /// Where neurons are when the run starts.
     enum Homes {
@@ -201,6 +201,22 @@ struct ResourcePlan {
         }
     }
 
+    /// Bytes of all rings together.
+    var ringByteCount: Int {
+        2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
+    }
+
+    /// Bytes of weights, caches, rings and processes together.
+    var neededByteCount: Int {
+        let keyValues = Self.keyValueByteCount(
+            model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
+        let sharded = dimmByteCounts.reduce(0, +) + ringByteCount
+        let processCount = isReference ? 1 : 1 + topology.dimms.count
+        // The prefill keeps a copy of keys and values until the DIMMs have theirs.
+        return (isReference ? 0 : sharded) + keyValues
+            + processCount * Self.processOverheadByteCount
+    }
+
     private func checkMachine() throws {
         let available: MemoryAvailability
         do {
@@ -208,16 +224,7 @@ struct ResourcePlan {
         } catch {
             throw Failure(.machineLacks, "cannot find out how much memory is free: \(error)")
         }
-        let keyValues = Self.keyValueByteCount(
-            model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
-        let rings =
-            2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
-        let sharded = dimmByteCounts.reduce(0, +) + rings
-        let processCount = isReference ? 1 : 1 + topology.dimms.count
-        // The prefill keeps a copy of keys and values until the DIMMs have theirs.
-        let needed =
-            (isReference ? 0 : sharded) + keyValues
-            + processCount * Self.processOverheadByteCount
+        let needed = neededByteCount
         guard needed <= available.availableByteCount else {
             throw Failure(
                 .machineLacks,

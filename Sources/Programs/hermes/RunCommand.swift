@@ -91,6 +91,13 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
     var overrunLimit = 0.01
 
+    @Option(
+        help: """
+            When the kernel refuses a NUMA binding or pages lie elsewhere: strict ends the run \
+            (exit 69 or 73), best-effort says so and goes on.
+            """)
+    var binding = BindingStrictness.strict
+
     @Flag(help: "Print one layer's timeline as a table to re-compute by hand.")
     var explain = false
 
@@ -163,7 +170,7 @@ struct RunCommand: ParsableCommand {
                 overrunLimit: overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
                 partition: placement.partition ?? .roundRobin,
-                recordsTimeline: explain || trace != nil),
+                recordsTimeline: explain || trace != nil, binding: binding),
             output: output)
         let result = try session.run()
         try output.deliver(result.json())
@@ -172,11 +179,18 @@ struct RunCommand: ParsableCommand {
             if explain { Terminal.complain(Explanation(timeline).text()) }
         }
         Terminal.complain(result.summary())
+        try result.checkBinding()
         try result.checkFaithful()
     }
 }
 
 extension ClockKind: ExpressibleByArgument {}
+
+/// `--binding`: what to do about a binding that was not obtained.
+enum BindingStrictness: String, ExpressibleByArgument, CaseIterable {
+    case strict
+    case bestEffort = "best-effort"
+}
 
 /// `--dilation`: measured on this machine, or given.
 enum DilationChoice: ExpressibleByArgument {
@@ -222,6 +236,7 @@ struct RunRequest {
     let placement: PlacementChoice
     let partition: PartitionChoice
     let recordsTimeline: Bool
+    let binding: BindingStrictness
 
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }

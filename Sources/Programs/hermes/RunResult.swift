@@ -37,6 +37,10 @@ struct ShardedRecord {
     let partition: StartingPartition
     /// The workers' last facts, in DIMM order.
     let facts: [WorkerFacts]
+    /// The same after loading.
+    let loadedFacts: [WorkerFacts]
+    /// Requested against actual at the end.
+    let proof: BindingProof
     let fleet: WorkerFleet
     /// Private_Dirty of the coordinator at the end, bytes.
     let coordinatorPrivateDirty: Int?
@@ -99,20 +103,22 @@ struct RunResult {
                 "busy_seconds": time == nil
                     ? .null : JSONValue(Double(facts.busyPicoseconds) * 1e-12),
                 "restarts": 0,
-                "host": host(of: index, facts, sharded.fleet),
+                "host": host(of: index, facts, sharded),
             ])
         }
     }
 
     private func host(
-        of index: Int, _ facts: WorkerFacts, _ fleet: WorkerFleet
+        of index: Int, _ facts: WorkerFacts, _ sharded: ShardedRecord
     ) -> JSONValue {
         func known(_ value: UInt64) -> JSONValue {
             value == WorkerFacts.unknown ? .null : .unsigned(value)
         }
         return .object([
-            "pid": .integer(Int(fleet.workers[index].processIdentifier)),
-            "bound_nodes": .array(fleet.nodes[index].map { .integer($0) }),
+            "pid": .integer(Int(sharded.fleet.workers[index].processIdentifier)),
+            "bound_nodes": .array(
+                sharded.proof.binding.processors(ofDIMM: index).map { .integer($0) }),
+            "binding": bindingFigures(of: index, sharded),
             "node": known(facts.node),
             "pages_on_node": known(facts.pagesOnNode),
             "pages_elsewhere": known(facts.pagesElsewhere),
@@ -155,6 +161,7 @@ struct RunResult {
             "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
             "overruns": overruns,
             "threads": .integer(setting.threadCount),
+            "numa": numa,
             "coordinator_private_dirty_bytes": sharded?.coordinatorPrivateDirty
                 .map { .integer($0) } ?? .null,
             "provenance": Provenance.hostRecord(topologyPath: setting.topologyPath),
@@ -231,6 +238,7 @@ struct RunResult {
         if let time { lines.append(timeLine(time)) }
         if let sharded {
             lines += table(sharded)
+            lines += bindingLines(sharded)
             lines.append(balanceLine(sharded))
             if let line = sharded.partition.summaryLine { lines.append(line) }
             if let migration = sharded.migration { lines.append(migration.summaryLine) }

@@ -107,7 +107,8 @@ struct RunSession {
             rings: WorkerFleet.Rings(
                 capacity: plan.ringCapacity, peers: plan.peers,
                 peerCapacity: plan.peerRingCapacity),
-            isPaced: request.clock == .paced, logger: logger)
+            isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
+            logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan, partition: partition)
             return result
@@ -185,12 +186,14 @@ struct RunSession {
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
         try fleet.finish()
+        let proof = BindingProof(binding: fleet.binding, facts: facts, rings: fleet.ringPlaces())
         return RunResult(
             setting: setting, generation: decoded.generation,
             spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, migration: coordinator.migrationRecord,
-                partition: partition, facts: facts, fleet: fleet,
+                partition: partition, facts: facts, loadedFacts: loadedFacts, proof: proof,
+                fleet: fleet,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in

@@ -51,7 +51,10 @@ struct TopologyShow: ParsableCommand {
         Terminal.complain(topology.summaryTable())
         if !output.writesJSONToStandardOutput { try Terminal.emit(topology.rendered()) }
         try output.deliver(
-            .object(["file": .string(path), "topology": topology.resolvedJSON]))
+            .object([
+                "file": .string(path), "nodes": topology.nodesJSON,
+                "topology": topology.resolvedJSON,
+            ]))
     }
 }
 
@@ -65,7 +68,8 @@ struct TopologyCheck: ParsableCommand {
 
     func run() throws {
         let (topology, path) = try arguments.load()
-        try WorkerFleet.checkNodes(of: topology)
+        let assignment = try WorkerFleet.nodeAssignment(of: topology)
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         if !output.writesJSONToStandardOutput {
             try Terminal.emit(
                 "ok: \(path): \(topology.channels.count) channels, "
@@ -76,6 +80,15 @@ struct TopologyCheck: ParsableCommand {
 }
 
 extension Topology {
+    /// The NUMA nodes that a machine needs for this topology, and their distances where stated.
+    fileprivate var nodesJSON: JSONValue {
+        .object([
+            "count": neededNodeCount.map { .integer($0) } ?? .null,
+            "distances": .array(
+                (interconnect?.distances?.rows ?? []).map { .array($0.map { .integer($0) }) }),
+        ])
+    }
+
     /// The resolved values by path, for results.
     var resolvedJSON: JSONValue {
         .object(

@@ -1,76 +1,205 @@
+import ArgumentParser
 import DIMMWorker
+import Foundation
 import Glibc
 import MappedMemory
 import Messages
 import NUMABinding
 import Supervision
+import Topology
+
+/// How a worker is told what to bind.
+struct WorkerBindingOptions: ParsableArguments {
+    @Option(help: "NUMA nodes whose CPUs the worker runs on, comma-separated.")
+    var nodes: NodeList
+
+    @Option(help: "Where its memory comes from.")
+    var memoryPolicy: Topology.MemoryChoice
+
+    @Option(help: "The nodes that the memory policy speaks of, comma-separated.")
+    var memoryNodes: NodeList
+
+    @Flag(help: "Ask for transparent huge pages.")
+    var hugePages = false
+
+    @Flag(help: "Lock weights and KV cache in memory.")
+    var lockMemory = false
+
+    @Flag(help: "Go on where the kernel refuses, and say so.")
+    var bestEffort = false
+
+    var request: BindingRequest {
+        BindingRequest(
+            processors: nodes.numbers,
+            memory: MemoryPolicy(memoryPolicy, nodes: memoryNodes.numbers))
+    }
+}
+
+/// Numbers of this machine's nodes as an argument: "0,2".
+struct NodeList: ExpressibleByArgument {
+    let numbers: [Int]
+
+    init(_ numbers: [Int]) { self.numbers = numbers }
+
+    init?(argument: String) {
+        let numbers = argument.split(separator: ",").map { Int($0) }
+        guard !numbers.isEmpty, !numbers.contains(nil) else { return nil }
+        self.numbers = numbers.compactMap { $0 }
+    }
+
+    var description: String { numbers.map { String($0) }.joined(separator: ",") }
+}
+
+extension Topology.MemoryChoice: ExpressibleByArgument {}
+
+extension MemoryPolicy {
+    /// - Returns: `nil` where nothing is to be bound.
+    init?(_ choice: Topology.MemoryChoice, nodes: [Int]) {
+        switch choice {
+        case .bind: self = .bind(nodes)
+        case .preferred: self = .preferred(nodes[0])
+        case .interleave: self = .interleave(nodes)
+        case .local: self = .local
+        case .firstTouch: return nil
+        }
+    }
+}
 
 /// Binds a worker to its nodes, and later proves where its memory lies.
 final class WorkerBinding: FactProbe {
-    private let nodes: [Int]
-    private let isBound: Bool
+    private let options: WorkerBindingOptions
+    private let request: BindingRequest
+    private var refusals: [String] = []
+    private var isLoaded = false
 
-    private init(nodes: [Int], isBound: Bool) {
-        self.nodes = nodes
-        self.isBound = isBound
+    private init(_ options: WorkerBindingOptions) {
+        self.options = options
+        request = options.request
     }
 
     /// Binds this process's thread and its future memory.
     ///
-    /// A kernel that refuses (containers often do) is fatal where nodes differ (exit 69); with one
-    /// node any placement is the right one, so it is only reported.
-    static func bind(toNodes nodes: [Int]) throws -> WorkerBinding {
+    /// A kernel that refuses (containers often do) is fatal where nodes differ (exit 69) and the
+    /// user did not allow best effort; with one node any placement is the right one. Whenever the
+    /// worker goes on, the refusal travels with its facts.
+    static func bind(as options: WorkerBindingOptions) throws -> WorkerBinding {
+        let binding = WorkerBinding(options)
         do {
-            try NUMABinding.bindThread(toNodes: nodes)
-            return WorkerBinding(nodes: nodes, isBound: true)
+            try binding.request.apply()
         } catch {
-            guard NUMAMachine.current.nodes.count == 1 else {
+            guard options.bestEffort || NUMAMachine.current.nodes.count == 1 else {
                 throw Failure(.machineLacks, "NUMA binding: \(error)")
             }
-            return WorkerBinding(nodes: nodes, isBound: false)
+            binding.refusals.append("\(error)")
         }
+        return binding
     }
 
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts {
-        var facts = facts(placement: pages(of: weights, and: keysAndValues))
+        if !isLoaded {
+            prepare(weights)
+            prepare(keysAndValues)
+        }
+        isLoaded = true
+        var facts = facts(regions: [
+            (.weights, pages(of: weights)), (.keysAndValues, pages(of: keysAndValues)),
+        ])
         facts.weightByteCount = UInt64(weights.byteCount)
         facts.keyValueByteCount = UInt64(keysAndValues.byteCount)
         return facts
     }
 
     func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts {
-        facts(placement: try? NUMABinding.pagePlacement(of: memory.bytes))
+        if !isLoaded { prepare(memory) }
+        isLoaded = true
+        return facts(regions: [(.weights, pages(of: memory))])
     }
 
-    private func facts(placement: PagePlacement?) -> WorkerFacts {
+    private func facts(
+        regions: [(subject: Whereabouts.Subject, pages: PagePlacement?)]
+    ) -> WorkerFacts {
+        let known = regions.compactMap(\.pages)
+        let placement =
+            known.count < regions.count
+            ? nil : known.reduce(into: PagePlacement()) { total, pages in total += pages }
         let memory = try? ProcessMemory.read(processIdentifier: getpid())
-        return WorkerFacts(
+        var facts = WorkerFacts(
             weightByteCount: 0, keyValueByteCount: 0,
             node: (try? NUMABinding.currentNode()).map { UInt64($0) } ?? WorkerFacts.unknown,
             pagesOnNode: placement.map { UInt64(presentCount($0)) } ?? WorkerFacts.unknown,
-            pagesElsewhere: placement.map { UInt64($0.pageCount(elsewhereThan: nodes)) }
-                ?? WorkerFacts.unknown,
+            pagesElsewhere: placement.map {
+                UInt64(request.pageCountElsewhere($0.pageCountByNode))
+            } ?? WorkerFacts.unknown,
             pagesUntouched: placement.map { UInt64($0.untouchedPageCount) }
                 ?? WorkerFacts.unknown,
             processorNanoseconds: Self.processorNanoseconds(),
             privateDirtyByteCount: memory.map { UInt64($0.privateDirtyByteCount) }
                 ?? WorkerFacts.unknown)
+        facts.whereabouts = Whereabouts(
+            counts: regions.flatMap { Self.counts($0.subject, $0.pages?.pageCountByNode) }
+                + Self.counts(.threads, Self.threadCountByNode()),
+            refusals: refusals,
+            hugePageByteCount: UInt64(memory?.anonymousHugeByteCount ?? 0),
+            lockedByteCount: UInt64(memory?.lockedByteCount ?? 0))
+        return facts
     }
 
-    private func pages(
-        of weights: borrowing AnonymousMapping, and keysAndValues: borrowing AnonymousMapping
-    ) -> PagePlacement? {
-        guard var total = try? NUMABinding.pagePlacement(of: weights.bytes),
-            let rest = try? NUMABinding.pagePlacement(of: keysAndValues.bytes)
-        else { return nil }
-        total += rest
-        return total
+    /// Huge pages and locks, once the pages are there: the kernel collapses them where they lie.
+    private func prepare(_ memory: borrowing AnonymousMapping) {
+        do {
+            if options.hugePages {
+                try memory.advise(.hugePages)
+                try memory.advise(.collapsed)
+            }
+            if options.lockMemory { try memory.lock() }
+        } catch {
+            refusals.append("\(error)")
+        }
+    }
+
+    private func pages(of memory: borrowing AnonymousMapping) -> PagePlacement? {
+        do {
+            return try NUMABinding.pagePlacement(of: memory.bytes)
+        } catch {
+            let refusal = "\(error)"
+            if !refusals.contains(refusal) { refusals.append(refusal) }
+            return nil
+        }
     }
 
     private func presentCount(_ placement: PagePlacement) -> Int {
-        nodes.reduce(0) { $0 + (placement.pageCountByNode[$1] ?? 0) }
+        let all = placement.pageCountByNode.values.reduce(0, +)
+        return all - request.pageCountElsewhere(placement.pageCountByNode)
+    }
+
+    private static func counts(
+        _ subject: Whereabouts.Subject, _ countByNode: [Int: Int]?
+    ) -> [Whereabouts.Count] {
+        (countByNode ?? [:]).sorted { $0.key < $1.key }
+            .map { Whereabouts.Count(subject, node: $0.key, count: $0.value) }
+    }
+
+    /// Threads of this process by the node of the CPU that each ran on last.
+    private static func threadCountByNode() -> [Int: Int] {
+        var nodeOfCPU: [Int: Int] = [:]
+        for node in NUMAMachine.current.nodes {
+            for cpu in node.cpus { nodeOfCPU[cpu] = node.number }
+        }
+        var counts: [Int: Int] = [:]
+        let folder = "/proc/self/task"
+        for task in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            // The name in field 2 may hold anything; "processor" is field 39, proc(5).
+            guard
+                let text = try? String(contentsOfFile: "\(folder)/\(task)/stat", encoding: .utf8),
+                let end = text.lastIndex(of: ")"),
+                case let fields = text[end...].split(separator: " "), fields.count > 37,
+                let cpu = Int(fields[37]), let node = nodeOfCPU[cpu]
+            else { continue }
+            counts[node, default: 0] += 1
+        }
+        return counts
     }
 
     private static func processorNanoseconds() -> UInt64 {

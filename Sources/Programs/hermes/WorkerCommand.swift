@@ -27,8 +27,7 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "Index of the DIMM.")
     var dimm: Int
 
-    @Option(help: "NUMA nodes to bind to, comma-separated.")
-    var nodes: String
+    @OptionGroup var binding: WorkerBindingOptions
 
     @Option(help: "Looks at the ring before yielding; 0 when no core is spare.")
     var spinIterations: Int
@@ -124,8 +123,7 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func serve(_ link: RingLink) throws {
-        let nodeList = nodes.split(separator: ",").compactMap { Int($0) }
-        let binding = try WorkerBinding.bind(toNodes: nodeList)
+        let binding = try WorkerBinding.bind(as: binding)
         let caps = try links.map {
             try SharedCaps.adopt(
                 FileDescriptor(rawValue: WorkerFleet.capsDescriptor), linkCount: $0)

@@ -38,14 +38,14 @@ final class WorkerFleet {
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
-    /// The nodes that each DIMM's worker is bound to, as this machine has them.
-    let nodes: [[Int]]
+    /// What was asked of this machine for each DIMM, and for the rings.
+    let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     private let caps: SharedCaps?
     private let logger: Logger
 
-    private init(nodes: [[Int]], caps: SharedCaps?, logger: Logger) {
-        self.nodes = nodes
+    private init(binding: FleetBinding, caps: SharedCaps?, logger: Logger) {
+        self.binding = binding
         self.caps = caps
         self.logger = logger
     }
@@ -58,10 +58,13 @@ final class WorkerFleet {
     ///   coordinator.
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
-        isPaced: Bool, logger: Logger
+        isPaced: Bool, isBestEffort: Bool = false, logger: Logger
     ) throws -> WorkerFleet {
+        let assignment = try nodeAssignment(of: topology)
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         let fleet = WorkerFleet(
-            nodes: try nodes(of: units, in: topology),
+            binding: FleetBinding(
+                topology, units: units, assignment: assignment, isBestEffort: isBestEffort),
             caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
         let executable = try Locations.executable()
         let cores = CPUAvailability.current().usableCoreCount
@@ -69,12 +72,12 @@ final class WorkerFleet {
         let policy =
             isPaced
             ? .sleeping
-            : WaitPolicy.suiting(threadCount: 1 + fleet.nodes.count, processorCount: cores)
+            : WaitPolicy.suiting(threadCount: 1 + fleet.binding.unitCount, processorCount: cores)
         do {
             let peers = try rings.peers.map {
                 try PeerRing.create(between: $0, capacity: rings.peerCapacity)
             }
-            for unit in fleet.nodes.indices {
+            for unit in 0..<fleet.binding.unitCount {
                 try Interruption.check()
                 try fleet.startWorker(
                     dimm: unit, executable: executable, model: model, peers: peers,
@@ -88,28 +91,14 @@ final class WorkerFleet {
         return fleet
     }
 
-    /// The nodes of each unit, as this machine has them.
-    private static func nodes(of units: Units, in topology: Topology) throws -> [[Int]] {
-        try checkNodes(of: topology)
+    /// Throws exit 65 for nodes that this machine neither has nor can stand in for.
+    static func nodeAssignment(of topology: Topology) throws -> NodeAssignment {
         let machine = NUMAMachine.current
-        let ofDIMMs = try topology.dimms.map { dimm in
-            do {
-                return try dimm.nodeSet.resolved(
-                    existing: machine.nodeNumbers, allowed: machine.allowedNodes)
-            } catch {
-                throw Failure(.badInput, "dimms[\(dimm.index)]: node set: \(error)")
-            }
-        }
-        switch units {
-        case .dimms: return ofDIMMs
-        case .host: return [Set(ofDIMMs.joined()).sorted()]
-        }
-    }
-
-    /// Throws exit 65 for nodes that this machine does not have.
-    static func checkNodes(of topology: Topology) throws {
+        // Where the kernel tells of no nodes, every process is on node 0.
+        let existing = machine.isAvailable ? machine.nodeNumbers : [0]
+        let allowed = machine.isAvailable ? machine.allowedNodes : [0]
         do {
-            try topology.checkNodes(against: NUMAMachine.current.nodeNumbers)
+            return try topology.nodeAssignment(existing: existing, allowed: allowed)
         } catch {
             throw Failure(.badInput, "\(error)")
         }
@@ -122,13 +111,13 @@ final class WorkerFleet {
         let session = RingSession.random()
         let segment = try RingSegment.create(
             capacityPerDirection: ringCapacity, session: session)
-        let nodeList = nodes[dimm].map { String($0) }.joined(separator: ",")
         var arguments = [
             "worker", "--coordinator", "\(getpid())", "--session", session.description,
-            "--dimm", "\(dimm)", "--nodes", nodeList,
+            "--dimm", "\(dimm)",
             "--spin-iterations", "\(waitPolicy.spinIterations)",
             "--yield-count", "\(waitPolicy.yieldCount)",
         ]
+        arguments += binding.arguments(ofDIMM: dimm)
         arguments += model.map { ["--model-name", $0.path] } ?? ["--shape"]
         if let caps { arguments += ["--links", "\(caps.board.linkCount)"] }
         for peer in peers.compactMap({ $0.argument(ofDIMM: dimm) }) {
@@ -153,6 +142,7 @@ final class WorkerFleet {
             if let exit = worker.poll() { throw .peerGone("\(exit)") }
         }
         links.append(link)
+        try binding.bindRings(of: link, dimm: dimm)
     }
 
     /// What this process has for a paced run; cores are offered, never taken for granted.
@@ -232,7 +222,11 @@ final class WorkerFleet {
         try? ProcessMemory.read(processIdentifier: getpid()).privateDirtyByteCount
     }
 
-    /// Logs where the workers' memory lies; throws exit 73 when pages lie elsewhere.
+    /// Where the pages of each DIMM's rings are now; call it while the links are open.
+    func ringPlaces() -> [RingPlaces] { links.map { RingPlaces($0) } }
+
+    /// Logs where the workers' memory lies; throws exit 73 when it is not where it was asked for,
+    /// and says so only where best effort will do.
     func checkPlacement(_ facts: [WorkerFacts]) throws {
         for (dimm, fact) in facts.enumerated() {
             logger.info(
@@ -242,12 +236,8 @@ final class WorkerFleet {
                     "pages_on_node": "\(fact.pagesOnNode)",
                     "pages_elsewhere": "\(fact.pagesElsewhere)",
                 ])
-            guard fact.pagesElsewhere == 0 || fact.pagesElsewhere == WorkerFacts.unknown else {
-                throw Failure(
-                    .bindingRefused,
-                    "DIMM \(dimm): \(fact.pagesElsewhere) of its pages are not on node "
-                        + nodes[dimm].map { String($0) }.joined(separator: ","))
-            }
         }
+        try BindingProof(binding: binding, facts: facts, rings: ringPlaces()).enforce(
+            when: "after loading")
     }
 }

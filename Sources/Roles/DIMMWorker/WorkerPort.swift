@@ -166,7 +166,7 @@ struct WorkerPort {
         facts.deadlineCount = clock.overruns.deadlines
         facts.missedDeadlineCount = clock.overruns.missed
         let header = MessageHeader(kind, step: step)
-        try link.send(byteCount: MessageHeader.byteCount + WorkerFacts.byteCount) { message in
+        try link.send(byteCount: MessageHeader.byteCount + facts.messageByteCount) { message in
             header.encode(into: &message)
             facts.encode(into: &message)
         }

@@ -19,7 +19,11 @@ struct FamilyTraits {
     init?(_ system: EmulatedSystem) {
         switch system {
         case .hermes: rebalancing = .window
-        case .hermesHost: usesHost = true
+        case .hermesHost:
+            usesHost = true
+            // The published speeds are those of copies that stay: moving them is for the time in
+            // which DIMMs are idle.
+            hotCriterion = .none
         case .hermesBase:
             isDense = true
             hotCriterion = .none

@@ -1,0 +1,47 @@
+/// What a topology, and if known a model, asks of the machine.
+package struct HostDemand: Equatable, Sendable {
+    /// One worker: where it is bound, and how much memory it fills.
+    package struct Worker: Equatable, Sendable {
+        /// Whose CPUs it runs on.
+        package let nodes: [Int]
+        /// Where its memory is to come from.
+        package let memoryNodes: [Int]
+        /// `nil` without a model.
+        package let byteCount: Int?
+
+        package init(nodes: [Int], memoryNodes: [Int]? = nil, byteCount: Int?) {
+            self.nodes = nodes
+            self.memoryNodes = memoryNodes ?? nodes
+            self.byteCount = byteCount
+        }
+    }
+
+    package let topologyName: String
+    package let dimmCount: Int
+    /// In DIMM order; empty when ``nodeProblem`` is set.
+    package let workers: [Worker]
+    /// Why the topology's nodes cannot be had here.
+    package let nodeProblem: String?
+    /// What is only modelled here, if anything.
+    package let nodeRemark: String?
+    /// All rings together; `nil` without a model.
+    package let ringByteCount: Int?
+    /// Weights, caches, rings and processes; `nil` without a model.
+    package let byteCount: Int?
+
+    package init(
+        topologyName: String, dimmCount: Int, workers: [Worker], nodeProblem: String?,
+        nodeRemark: String? = nil, ringByteCount: Int? = nil, byteCount: Int? = nil
+    ) {
+        self.topologyName = topologyName
+        self.dimmCount = dimmCount
+        self.workers = workers
+        self.nodeProblem = nodeProblem
+        self.nodeRemark = nodeRemark
+        self.ringByteCount = ringByteCount
+        self.byteCount = byteCount
+    }
+
+    /// The coordinator and one worker per DIMM.
+    package var processCount: Int { 1 + dimmCount }
+}

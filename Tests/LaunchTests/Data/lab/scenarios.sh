@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs in a guest with the four nodes of topology/8-dimm-4-node.yaml, hermes on its path. Leaves all
+# it finds in a folder, for LabTests to judge: NAME.json, NAME.code, NAME.text, NAME.errors
+# of each command, and what the kernel says.
+#
+#   scenarios.sh FOLDER_OF_TEST_DATA FOLDER_OF_RESULTS
+set -u
+readonly data="$1"
+readonly run=(
+    hermes run --topology 8-dimm-4-node --model "$data/relu-opt-3m.gguf" --ignore-eos
+    --prompt "memory: the" --clock native
+)
+cd -- "$2" || exit
+export XDG_CACHE_HOME=/tmp/lab-cache
+
+# Starts a command in the background, as `coordinator`.
+start() {
+    name="$1"
+    shift
+    "$@" --json "$name.json" >"$name.text" 2>"$name.errors" &
+    coordinator="$!"
+}
+
+finish() {
+    wait "$coordinator"
+    echo "$?" >"$name.code"
+    echo "$name: $(<"$name.code"), $(cut -d ' ' -f 1 /proc/uptime) s after boot"
+}
+
+# Waits for the first text: then every worker has loaded its weights, and generates.
+await_text() {
+    until [[ -s "$name.text" ]] || [[ ! -e "/proc/$coordinator/exe" ]]; do sleep 0.1; done
+}
+
+# Prints the process of a DIMM's worker.
+worker_of() {
+    local process
+    for process in $(<"/proc/$coordinator/task/$coordinator/children"); do
+        ! tr '\0' ' ' <"/proc/$process/cmdline" | grep -q -- "--dimm $1 " || echo "$process"
+    done
+}
+
+cat /sys/devices/system/node/node?/distance >distances
+
+start doctor hermes doctor --topology 8-dimm-4-node
+finish
+
+# Bound as asked; what the kernel says of each worker while it computes.
+start bound "${run[@]}" --tokens 24
+await_text
+for process in $(<"/proc/$coordinator/task/$coordinator/children"); do
+    cat "/proc/$process/numa_maps" >"maps-$process"
+    grep -E '^(Cpus|Mems)_allowed_list:' "/proc/$process/status" >"status-$process"
+done
+numastat -p hermes >numastat.txt 2>&1
+finish
+
+# All memory from node 0, whatever the workers ask for and are told.
+start pretended numactl --membind 0 \
+    python3 "$data/lab/with-binding-calls.py" pretended "${run[@]}" --tokens 2
+finish
+
+# The kernel refuses.
+start refused python3 "$data/lab/with-binding-calls.py" refused "${run[@]}" --tokens 2
+finish
+
+start best-effort python3 "$data/lab/with-binding-calls.py" refused \
+    "${run[@]}" --tokens 2 --binding best-effort
+finish
+
+# Bound as asked, and moved behind the program's back while it computes.
+start moved "${run[@]}" --tokens 24
+await_text
+migratepages "$(worker_of 3)" 1 2
+finish
+
+exit 21
