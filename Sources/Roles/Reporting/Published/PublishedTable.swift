@@ -13,7 +13,7 @@ package struct PublishedTable: Equatable, Sendable {
         package let metric: String
         package let published: ReproducedPoint.Published
         package let unit: String
-        /// Whether another figure states the same run.
+        /// Whether an earlier row states the throughput of the same run.
         package let isRepeat: Bool
         package let note: String
         /// Where the paper contradicts itself or its hardware here; empty where it does not.
@@ -47,6 +47,7 @@ package struct PublishedTable: Equatable, Sendable {
     package init(_ text: String) throws(PublishedTableError) {
         var rows: [Row] = []
         var seen: [[String]: Int] = [:]
+        var runs: Set<[String]> = []
         for (line, cells) in try Self.records(text) {
             if line == 1 {
                 guard cells == Self.titles else { throw .init(line, "titles are not as agreed") }
@@ -59,13 +60,16 @@ package struct PublishedTable: Equatable, Sendable {
                 throw .init(line, "the point stands in line \(earlier) already")
             }
             seen[Array(cells[..<7])] = line
-            rows.append(try Self.row(cells, line))
+            let isRepeat = cells[6] == "throughput" && !runs.insert(Array(cells[1..<4])).inserted
+            rows.append(try Self.row(cells, line, isRepeat: isRepeat))
         }
         guard !rows.isEmpty else { throw .init(1, "the table has no points") }
         self.rows = rows
     }
 
-    private static func row(_ cells: [String], _ line: Int) throws(PublishedTableError) -> Row {
+    private static func row(
+        _ cells: [String], _ line: Int, isRepeat: Bool
+    ) throws(PublishedTableError) -> Row {
         for column in [0, 1, 6, 8] where cells[column].isEmpty {
             throw .init(line, "'\(titles[column])' is empty")
         }
@@ -81,7 +85,7 @@ package struct PublishedTable: Equatable, Sendable {
         return Row(
             figure: cells[0], system: cells[1], model: cells[2], batch: cells[3], gpu: cells[4],
             dimms: cells[5], metric: cells[6], published: published, unit: cells[8],
-            isRepeat: !cells[9].isEmpty, note: trimmed(note),
+            isRepeat: isRepeat, note: trimmed(note),
             contradiction: hasMark ? trimmed(parts.last.map(String.init) ?? "") : "")
     }
 

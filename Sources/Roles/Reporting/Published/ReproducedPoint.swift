@@ -52,7 +52,7 @@ package struct ReproducedPoint: Equatable, Sendable {
     package let origin: Origin
     /// Whether the point was used to choose parameters.
     package let isFitted: Bool
-    /// Whether another figure states the same run: then it counts there alone.
+    /// Whether an earlier figure states the same run: then it counts there alone.
     package let isRepeat: Bool
     package let note: String
     /// Where the paper contradicts itself or its hardware on this point; empty where it does not.

@@ -70,12 +70,12 @@ package struct SweepCharts {
         let isWide = least > 0 && (numbers?.max() ?? 0) >= 4 * least
         return Chart(
             name: "sweep", title: "Throughput by \(axis.name)",
-            caption: "Emulated. Where a line has no point, the system cannot run there.",
+            caption: "Emulated. Where there is no point, the system cannot run.",
             xLabel: axis.name, yLabel: "tokens/s", xBase: isWide ? 2 : 0,
             ticks: zip(places, axis.values).map { Chart.Tick($0, $1) },
             series: names.enumerated().map { index, name in
                 Chart.Series(
-                    name, style: .line, colour: index,
+                    name, style: numbers == nil ? .points : .line, colour: index,
                     points: records.filter { seriesName($0) == name }.compactMap { record in
                         guard let place = axis.values.firstIndex(of: record.values[0]),
                             let speed = record.tokensPerSecond
