@@ -42,10 +42,10 @@ import Topology
     /// Hermes-base: LLaMA2-13B at batch 1 alone is off by 1.37, the other six points by 1.06.
     @Test(
         arguments: [
-            (ComparedSystem.hermes, 1.125), (.hermesBase, 1.10), (.hermesHost, 1.165),
+            (ComparedSystem.hermes, 1.12), (.hermesBase, 1.10), (.hermesHost, 1.16),
             (.flexGen, 1.02), (.dejaVu, 1.10), (.tensorRTLLM, 1.08),
         ])
-    func `Held-out points are met about as well as an independent fit meets them`(
+    func `Held-out points are met as well as an independent fit meets them`(
         system: ComparedSystem, bound: Double
     ) throws {
         let error = try #require(
