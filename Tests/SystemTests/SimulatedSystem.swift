@@ -90,6 +90,7 @@ struct RunOutcome {
     var deadlines: (count: UInt64, missed: UInt64) = (0, 0)
     var migration: MigrationRecord?
     var homes: HomeTable?
+    var recoveries: [RecoveryRecord] = []
 
     var logitBits: [[UInt32]] { logits.map { $0.map(\.bitPattern) } }
 
@@ -181,7 +182,7 @@ enum SimulatedSystem {
             let links = peers.map { ($0.0, wrapping.peerEnd(dimm, $0.0, $0.1.link)) }
             var worker = try DIMMWorker.attach(
                 to: wrapping.workerEnd(dimm, end.link),
-                peers: Dictionary(uniqueKeysWithValues: links), model: model,
+                peers: WorkerPeers(links: Dictionary(uniqueKeysWithValues: links)), model: model,
                 probe: SizeProbe(dimm: dimm), pacing: pacing)
             try worker.serve()
         }
@@ -224,11 +225,12 @@ enum SimulatedSystem {
     /// The coordinator's side, as a program runs it.
     static func coordinate(
         _ model: DecoderModel, _ plan: RunPlan, _ links: [any MessageLink],
-        _ wall: WallPacing = .none
+        _ wall: WallPacing = .none, recovery: (any WorkerRecovery)? = nil
     ) throws -> RunOutcome {
         var outcome = RunOutcome()
         var coordinator = Coordinator(
-            model: model, links: links, options: plan.options, time: plan.time)
+            model: model, links: links, options: plan.options, time: plan.time,
+            recovery: recovery)
         try coordinator.configureWorkers()
         var prefill = ReferenceTransformer(
             model: model, contextCapacity: plan.prompt.count, rule: plan.rule, threadCount: 1)
@@ -264,6 +266,7 @@ enum SimulatedSystem {
         outcome.ledger = coordinator.ledger
         outcome.prediction = coordinator.finishPrediction()
         outcome.time = coordinator.time
+        outcome.recoveries = coordinator.recoveries
         return outcome
     }
 

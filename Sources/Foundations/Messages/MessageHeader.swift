@@ -132,6 +132,20 @@ package enum MessageKind: UInt16, Sendable {
     /// DIMM's heads, has all sequences'; requests that move neurons carry the block in `position`.
     case configureShape = 14
 
+    // Coordinator to worker, when something went wrong.
+    /// As ``storeKeysAndValues``, with keys that are not yet rotated, as ``attend`` had them.
+    /// No answer.
+    case restoreKeysAndValues = 15
+    /// What `count` slots of `layer`'s feed-forward block hold: the worker loads the neurons from
+    /// its own model. `position`: the block, for workers that hold several. Payload:
+    /// ``NeuronPlacements``. No answer.
+    case placeNeurons = 16
+    /// The worker of DIMM `auxiliary` is another one now. Payload: UTF-8 text that says how to
+    /// reach it. No answer.
+    case replacePeer = 17
+    /// What follows is what was sent from message number `count` on; answers ``damagedRequest``.
+    case resume = 18
+
     // Worker to coordinator.
     /// Payload: ``WorkerFacts``.
     case ready = 33
@@ -152,6 +166,9 @@ package enum MessageKind: UInt16, Sendable {
     case neuronsTaken = 39
     /// Payload: ``WorkReport``, then the weights of `count` neurons in the order asked for.
     case neuronWeights = 40
+    /// Message number `count` since ``ready``, counted from 0, came damaged: it and all behind it
+    /// are dropped until ``resume``.
+    case damagedRequest = 41
 
     // Worker to worker.
     /// Weights of `count` neurons of `layer`, in the order of ``giveNeurons``, whose `step` it

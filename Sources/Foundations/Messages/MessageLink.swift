@@ -20,10 +20,29 @@ package protocol MessageLink: AnyObject {
     func tryReceive(_ read: (RawSpan) -> Void) throws(LinkError) -> Bool
 }
 
+extension MessageLink {
+    /// Waits for a message and returns what `read` makes of it.
+    package func receiveValue<Value>(
+        _ read: (RawSpan) throws(LinkError) -> Value
+    ) throws(LinkError) -> Value {
+        var outcome: Result<Value, LinkError>?
+        try receive { message in
+            outcome = Result { () throws(LinkError) in try read(message) }
+        }
+        guard let outcome else { throw .peerCorrupt("an empty message came") }
+        return try outcome.get()
+    }
+}
+
 /// What ends a link from outside. Our own misuse (a message above the maximum) traps instead.
 package enum LinkError: Error, Equatable, CustomStringConvertible {
     /// The peer process is gone; the text says how it ended.
     case peerGone(String)
+    /// The peer lives, owes a message and does nothing; the text says for how long.
+    case peerStalled(String)
+    /// A message came whose checksum is wrong. It is dropped, the link goes on: who sent it can
+    /// send it again.
+    case damaged(String)
     /// The peer's memory or message breaks the protocol; the text names the field and the rule.
     case peerCorrupt(String)
     /// A signal asked this process to stop while it waited.
@@ -34,6 +53,8 @@ package enum LinkError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .peerGone(let how): "peer is gone: \(how)"
+        case .peerStalled(let what): "peer stalled: \(what)"
+        case .damaged(let what): "damaged message: \(what)"
         case .peerCorrupt(let what): "peer broke the protocol: \(what)"
         case .interrupted(let signal): "interrupted by signal \(signal)"
         case .system(let what): what

@@ -68,6 +68,11 @@ extension MutableRawSpan {
     }
 
     /// Writes bytes from `byteOffset` on.
+    package mutating func store(_ bytes: Span<UInt8>, at byteOffset: Int) {
+        unsafe store(bytes: bytes.bytes, at: byteOffset)
+    }
+
+    /// Writes bytes from `byteOffset` on.
     package mutating func store(bytes source: RawSpan, at byteOffset: Int) {
         let sourceByteCount = source.byteCount
         precondition(byteOffset >= 0 && byteOffset <= byteCount - sourceByteCount)

@@ -10,6 +10,8 @@ package enum SupervisionError: Error, Equatable, CustomStringConvertible {
     case signalAction(name: String, cause: Errno)
     /// The kernel would not promise to end this process with its parent.
     case parentBond(cause: Errno)
+    /// The thread that waits for workers' ends could not be had.
+    case exitWatch(cause: Errno)
     /// A file of the kernel could not be read.
     case read(path: String, cause: Errno)
     /// A file of the kernel does not say what it should.
@@ -25,6 +27,8 @@ package enum SupervisionError: Error, Equatable, CustomStringConvertible {
             "signal \(name): its action cannot be changed: \(cause)"
         case .parentBond(let cause):
             "prctl(PR_SET_PDEATHSIG) refused, a worker could outlive its coordinator: \(cause)"
+        case .exitWatch(let cause):
+            "the watch over workers cannot be started: \(cause)"
         case .read(let path, let cause):
             "'\(path)' cannot be read: \(cause)"
         case .malformed(let path, let rule):

@@ -136,6 +136,71 @@ func sleepThread(for duration: Duration) {
     _ = unsafe nanosleep(&request, nil)
 }
 
+/// Starts a thread that no signal interrupts: signals are for the main thread.
+func startThread(_ body: @escaping @Sendable () -> Void) throws(SupervisionError) -> pthread_t {
+    var all = sigset_t()
+    var former = sigset_t()
+    unsafe sigfillset(&all)
+    _ = unsafe pthread_sigmask(SIG_SETMASK, &all, &former)
+    defer { _ = unsafe pthread_sigmask(SIG_SETMASK, &former, nil) }
+    let work = unsafe Unmanaged.passRetained(ThreadBody(body))
+    var thread = pthread_t()
+    let status = unsafe pthread_create(
+        &thread, nil,
+        { argument in
+            guard let argument = unsafe argument else { return nil }
+            unsafe Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
+            return nil
+        }, work.toOpaque())
+    guard status == 0 else {
+        unsafe work.release()
+        throw .exitWatch(cause: Errno(rawValue: status))
+    }
+    return thread
+}
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// A pipe whose ends no child inherits.
+func openPipe() throws(SupervisionError) -> (reading: Int32, writing: Int32) {
+    var ends: [Int32] = [0, 0]
+    guard unsafe pipe(&ends) == 0 else { throw .exitWatch(cause: .current) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+}
+
+func writeByte(to descriptor: Int32) {
+    var byte: UInt8 = 0
+    _ = unsafe write(descriptor, &byte, 1)
+}
+
+func readByte(from descriptor: Int32) {
+    var byte: UInt8 = 0
+    _ = unsafe read(descriptor, &byte, 1)
+}
+
+/// Sleeps until at least one of the descriptors is readable; which ones are.
+func waitUntilReadable(_ descriptors: [Int32]) -> [Int32] {
+    var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    while unsafe poll(&entries, nfds_t(entries.count), -1) < 0 {
+        precondition(errno == EINTR, "a poll over open descriptors")
+    }
+    return entries.filter { $0.revents != 0 }.map(\.fd)
+}
+
+/// CPU time that all threads of a process have had; `nil` when it is gone.
+func processorTime(of identifier: Int32) -> Duration? {
+    var clock = clockid_t()
+    var time = timespec()
+    guard unsafe clock_getcpuclockid(identifier, &clock) == 0,
+        unsafe clock_gettime(clock, &time) == 0
+    else { return nil }
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+}
+
 /// The soft RLIMIT_AS in bytes, or nil when there is none.
 func addressSpaceLimit() -> Int? {
     var limit = rlimit()

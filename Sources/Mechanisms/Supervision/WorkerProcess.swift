@@ -67,7 +67,7 @@ package final class WorkerProcess: Sendable {
 
     deinit {
         guard knownExit.withLock({ $0 == nil }) else { return }
-        _ = kill(processIdentifier, SIGKILL)
+        _ = Glibc.kill(processIdentifier, SIGKILL)
         _ = waitForStatus(of: processIdentifier, block: true)
     }
 
@@ -92,6 +92,31 @@ package final class WorkerProcess: Sendable {
         requestEnd()
         return finish(by: .now + grace)
     }
+
+    /// Kills it at once (SIGKILL, which a stopped process obeys, too) and reaps it.
+    @discardableResult
+    package func kill() -> WorkerExit { finish(by: .now) }
+
+    /// CPU time that it has had so far; `nil` when it is gone.
+    package func processorTime() -> Duration? {
+        knownExit.withLock { known in
+            known == nil ? Supervision.processorTime(of: processIdentifier) : nil
+        }
+    }
+
+    /// Whether a signal has stopped it (SIGSTOP): its state in /proc is T.
+    package func isStopped() -> Bool {
+        knownExit.withLock { known in
+            guard known == nil,
+                let text = try? readTextFile("/proc/\(processIdentifier)/stat"),
+                let end = text.lastIndex(of: ")")
+            else { return false }
+            return text[end...].dropFirst(2).first == "T"
+        }
+    }
+
+    /// Lets a stopped process go on (SIGCONT).
+    package func resume() { signalUnlessReaped(SIGCONT) }
 
     fileprivate func requestEnd() {
         signalUnlessReaped(SIGTERM)
@@ -124,7 +149,7 @@ package final class WorkerProcess: Sendable {
 
     private func signalUnlessReaped(_ signal: Int32) {
         knownExit.withLock { known in
-            if known == nil { _ = kill(processIdentifier, signal) }
+            if known == nil { _ = Glibc.kill(processIdentifier, signal) }
         }
     }
 }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Glibc
+import Messages
 import RingTransport
 import SystemPackage
 import Topology
@@ -8,7 +10,7 @@ import Topology
 ///
 /// A class, since collections hold no noncopyable owners.
 final class PeerRing {
-    private let pair: Topology.DIMMPair
+    let pair: Topology.DIMMPair
     private let session: RingSession
     private let segment: RingSegment
 
@@ -28,6 +30,18 @@ final class PeerRing {
         return PeerRing(pair: pair, session: session, segment: segment)
     }
 
+    /// The other DIMM of the pair; `nil` when this one is not of it.
+    func partner(ofDIMM dimm: Int) -> Int? {
+        switch dimm {
+        case pair.lower: pair.upper
+        case pair.upper: pair.lower
+        default: nil
+        }
+    }
+
+    /// Where a worker that runs already finds the ring: this process keeps the descriptor open.
+    var address: String { "\(getpid()):\(descriptor.rawValue):\(session)" }
+
     /// For both workers to inherit.
     var descriptor: FileDescriptor { segment.descriptor }
 
@@ -37,6 +51,39 @@ final class PeerRing {
         case pair.lower: "\(pair.upper):\(session)"
         case pair.upper: "\(pair.lower):\(session)"
         default: nil
+        }
+    }
+}
+
+/// A worker's end of the ring to another one.
+enum PeerEnd {
+    /// The lower DIMM takes the end that a coordinator would. Nobody waits on it but for room.
+    static func attach(
+        _ segment: borrowing RingSegment, dimm: Int, peer: Int
+    ) throws(RingError) -> RingLink {
+        dimm < peer
+            ? try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping) {
+                () throws(LinkError) in
+            }
+            : try RingLink.workerEnd(segment, waitPolicy: .sleeping) { () throws(LinkError) in }
+    }
+
+    /// Opens the ring at a ``PeerRing/address``, which the coordinator sent.
+    static func open(
+        _ address: String, dimm: Int, peer: Int, coordinator: Int32
+    ) throws(LinkError) -> RingLink {
+        let parts = address.split(separator: ":")
+        guard parts.count == 3, let process = Int32(parts[0]), process == coordinator,
+            let number = Int32(parts[1]), number >= 0,
+            let session = RingSession(String(parts[2]))
+        else { throw .peerCorrupt("\(address) is no ring's address") }
+        do {
+            let descriptor = try unsafe FileDescriptor.open(
+                "/proc/\(process)/fd/\(number)", .readWrite, options: .closeOnExec)
+            return try attach(
+                RingSegment.adopt(descriptor, session: session), dimm: dimm, peer: peer)
+        } catch {
+            throw .system("the ring to the new worker of DIMM \(peer): \(error)")
         }
     }
 }

@@ -104,6 +104,8 @@ struct RunCommand: ParsableCommand {
     @Option(help: "Write a Chrome Trace Event file in emulated time; opens in Perfetto.")
     var trace: String?
 
+    @OptionGroup var recovery: RecoveryOptions
+
     @OptionGroup var placement: PlacementOptions
 
     @OptionGroup var output: OutputOptions
@@ -170,7 +172,7 @@ struct RunCommand: ParsableCommand {
                 overrunLimit: overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
                 partition: placement.partition ?? .roundRobin,
-                recordsTimeline: explain || trace != nil, binding: binding),
+                recordsTimeline: explain || trace != nil, binding: binding, recovery: recovery),
             output: output)
         let result = try session.run()
         try output.deliver(result.json())
@@ -237,6 +239,17 @@ struct RunRequest {
     let partition: PartitionChoice
     let recordsTimeline: Bool
     let binding: BindingStrictness
+    let recovery: RecoveryOptions
+
+    /// A paced run's waits are as much longer as its dilation says; one that is still to be found
+    /// may be large.
+    var recoveryPolicy: RecoveryPolicy {
+        guard clock == .paced else { return recovery.policy() }
+        switch dilation {
+        case .fixed(let chosen): return recovery.policy(dilation: Double(chosen.thousandths) / 1e3)
+        case .automatic: return recovery.policy(dilation: 100)
+        }
+    }
 
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }

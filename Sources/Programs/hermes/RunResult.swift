@@ -42,6 +42,8 @@ struct ShardedRecord {
     /// Requested against actual at the end.
     let proof: BindingProof
     let fleet: WorkerFleet
+    /// Failures that were mended, in order.
+    let recoveries: [RecoveryRecord]
     /// Private_Dirty of the coordinator at the end, bytes.
     let coordinatorPrivateDirty: Int?
 }
@@ -83,6 +85,8 @@ struct RunResult {
             "predictor": predictor,
             "quality": qualityFigures,
             "migrations": (sharded?.migration ?? MigrationRecord()).json(request.placement),
+            "recoveries": .array(
+                (sharded?.recoveries ?? []).map { $0.json(promptCount: setting.promptTokens.count) }),
             "policy": ["partition": sharded?.partition.json ?? .null],
             "provenance": Provenance.record(
                 topology: setting.topology, topologyPath: setting.topologyPath),
@@ -102,7 +106,7 @@ struct RunResult {
                 "multiply_accumulates": .integer(sharded.ledger.multiplyAccumulates[index]),
                 "busy_seconds": time == nil
                     ? .null : JSONValue(Double(facts.busyPicoseconds) * 1e-12),
-                "restarts": 0,
+                "restarts": .integer(sharded.fleet.restartCount(ofDIMM: index)),
                 "host": host(of: index, facts, sharded),
             ])
         }
@@ -161,6 +165,7 @@ struct RunResult {
             "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
             "overruns": overruns,
             "threads": .integer(setting.threadCount),
+            "restarts": .array((sharded?.fleet.restarts ?? []).map(\.json)),
             "numa": numa,
             "coordinator_private_dirty_bytes": sharded?.coordinatorPrivateDirty
                 .map { .integer($0) } ?? .null,
@@ -240,6 +245,7 @@ struct RunResult {
             lines += table(sharded)
             lines += bindingLines(sharded)
             lines.append(balanceLine(sharded))
+            lines += sharded.recoveries.map(\.summaryLine)
             if let line = sharded.partition.summaryLine { lines.append(line) }
             if let migration = sharded.migration { lines.append(migration.summaryLine) }
         }

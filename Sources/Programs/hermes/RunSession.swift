@@ -108,7 +108,7 @@ struct RunSession {
                 capacity: plan.ringCapacity, peers: plan.peers,
                 peerCapacity: plan.peerRingCapacity),
             isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
-            logger: logger)
+            policy: request.recoveryPolicy, faults: try faultPlan(), logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan, partition: partition)
             return result
@@ -125,6 +125,13 @@ struct RunSession {
     }
 
     // MARK: Sharded
+
+    private func faultPlan() throws -> FaultPlan {
+        try FaultPlan(
+            request.recovery.faults, seed: request.seed, topology: topology,
+            layerCount: loaded.model.shape.layerCount, firstPosition: promptTokens.count,
+            tokenCount: request.generationLimit)
+    }
 
     private func resolver(_ plan: ResourcePlan) -> PartitionResolver {
         PartitionResolver(loaded: loaded, topology: topology, plan: plan, seed: request.seed)
@@ -163,8 +170,9 @@ struct RunSession {
             try plan.with(partition, of: request.partition).check()
         }
         var coordinator = Coordinator(
-            model: loaded.model, links: fleet.links,
-            options: try options(plan, start: partition.placement), time: freshTime())
+            model: loaded.model, links: fleet.messageLinks,
+            options: try options(plan, start: partition.placement), time: freshTime(),
+            recovery: request.recovery.restarts > 0 ? fleet : nil)
         try coordinator.configureWorkers()
         if !request.partition.readsPrompt {
             prefillSpan = try clock.measure {
@@ -195,7 +203,7 @@ struct RunSession {
             sharded: ShardedRecord(
                 ledger: coordinator.ledger, migration: coordinator.migrationRecord,
                 partition: partition, facts: facts, loadedFacts: loadedFacts, proof: proof,
-                fleet: fleet,
+                fleet: fleet, recoveries: coordinator.recoveries,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DIMMWorker
+import FaultInjection
 import Glibc
 import MappedMemory
 import Messages
@@ -49,6 +50,15 @@ struct WorkerCommand: ParsableCommand {
     @Flag(help: "Knows of the model only its shape, which the coordinator sends.")
     var shape = false
 
+    @Option(name: .customLong("fault"), help: "A failure to make happen here.")
+    var faults: [FaultText] = []
+
+    @Option(help: "Position of the first token that is decoded; with --fault.")
+    var firstPosition = 0
+
+    @Flag(help: "Get no memory for the shard: a failure to make happen here.")
+    var refuseMemory = false
+
     func validate() throws {
         guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
         guard spinIterations >= 0, yieldCount >= 0, dimm >= 0, links ?? 1 >= 1 else {
@@ -96,8 +106,7 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// The rings to other workers, by their DIMM. Nobody waits on them but for room.
-    private func attachPeers() throws -> [Int: any MessageLink] {
+    private func attachPeers() throws -> WorkerPeers {
         var links: [Int: any MessageLink] = [:]
         for (index, peer) in peers.enumerated() {
             do {
@@ -105,24 +114,28 @@ struct WorkerCommand: ParsableCommand {
                     FileDescriptor(
                         rawValue: WorkerFleet.firstPeerDescriptor + Int32(index)),
                     session: peer.session)
-                links[peer.dimm] =
-                    dimm < peer.dimm
-                    ? try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping) {
-                        () throws(LinkError) in
-                    }
-                    : try RingLink.workerEnd(segment, waitPolicy: .sleeping) {
-                        () throws(LinkError) in
-                    }
+                links[peer.dimm] = try PeerEnd.attach(segment, dimm: dimm, peer: peer.dimm)
             } catch {
                 throw Failure(
                     .workerLost,
                     "DIMM \(dimm): cannot attach the ring to DIMM \(peer.dimm): \(error)")
             }
         }
-        return links
+        return WorkerPeers(links: links) { [dimm, coordinator] peer, address throws(LinkError) in
+            try PeerEnd.open(address, dimm: dimm, peer: peer, coordinator: coordinator)
+        }
     }
 
-    private func serve(_ link: RingLink) throws {
+    /// The link to the coordinator, with this worker's faults on it.
+    private func faulty(_ link: RingLink) throws -> any MessageLink {
+        if refuseMemory { WorkerFaults.refuseMemory() }
+        return WorkerFaults.link(
+            link, faults: try faults.map { try $0.only() }, firstPosition: firstPosition,
+            coordinator: coordinator)
+    }
+
+    private func serve(_ ring: RingLink) throws {
+        let link = try faulty(ring)
         let binding = try WorkerBinding.bind(as: binding)
         let caps = try links.map {
             try SharedCaps.adopt(

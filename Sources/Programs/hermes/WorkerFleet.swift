@@ -38,16 +38,33 @@ final class WorkerFleet {
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
+    private var peers: [PeerRing] = []
+    private let launch: WorkerLaunch
+    private let exits: ExitWatch
+    let policy: RecoveryPolicy
+    /// What is made to fail on purpose.
+    var faults: FaultPlan
+    /// What workers said when they had loaded.
+    private var loadedFacts: [Int: WorkerFacts] = [:]
+    /// Workers that took another's place, in order.
+    var restarts: [WorkerRestart] = []
     /// What was asked of this machine for each DIMM, and for the rings.
     let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     private let caps: SharedCaps?
-    private let logger: Logger
+    let logger: Logger
 
-    private init(binding: FleetBinding, caps: SharedCaps?, logger: Logger) {
+    private init(
+        binding: FleetBinding, launch: WorkerLaunch, policy: RecoveryPolicy, faults: FaultPlan,
+        caps: SharedCaps?, logger: Logger
+    ) throws(SupervisionError) {
+        self.faults = faults
         self.binding = binding
+        self.launch = launch
+        self.policy = policy
         self.caps = caps
         self.logger = logger
+        exits = try ExitWatch.start()
     }
 
     deinit { stop() }
@@ -58,37 +75,41 @@ final class WorkerFleet {
     ///   coordinator.
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
-        isPaced: Bool, isBestEffort: Bool = false, logger: Logger
+        isPaced: Bool, isBestEffort: Bool = false, policy: RecoveryPolicy = .none,
+        faults: FaultPlan = .none, logger: Logger
     ) throws -> WorkerFleet {
         let assignment = try nodeAssignment(of: topology)
         for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
-        let fleet = WorkerFleet(
-            binding: FleetBinding(
-                topology, units: units, assignment: assignment, isBestEffort: isBestEffort),
-            caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
-        let executable = try Locations.executable()
+        let binding = FleetBinding(
+            topology, units: units, assignment: assignment, isBestEffort: isBestEffort)
         let cores = CPUAvailability.current().usableCoreCount
-        // In a paced run nobody waits for an answer at once: clocks wait, and messages are early.
-        let policy =
-            isPaced
-            ? .sleeping
-            : WaitPolicy.suiting(threadCount: 1 + fleet.binding.unitCount, processorCount: cores)
+        let launch = WorkerLaunch(
+            executable: try Locations.executable(), model: model, rings: rings,
+            // In a paced run nobody waits for an answer at once: clocks wait, and messages are
+            // early.
+            waitPolicy: isPaced
+                ? .sleeping
+                : WaitPolicy.suiting(
+                    threadCount: 1 + binding.unitCount, processorCount: cores))
         do {
-            let peers = try rings.peers.map {
+            let fleet = try WorkerFleet(
+                binding: binding, launch: launch, policy: policy, faults: faults,
+                caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
+            fleet.peers = try rings.peers.map {
                 try PeerRing.create(between: $0, capacity: rings.peerCapacity)
             }
-            for unit in 0..<fleet.binding.unitCount {
+            for unit in 0..<binding.unitCount {
                 try Interruption.check()
-                try fleet.startWorker(
-                    dimm: unit, executable: executable, model: model, peers: peers,
-                    ringCapacity: rings.capacity, waitPolicy: policy)
+                let (worker, link) = try fleet.startWorker(dimm: unit, incarnation: 0)
+                fleet.workers.append(worker)
+                fleet.links.append(link)
             }
+            return fleet
         } catch let error as RingError {
             throw Failure(.machineLacks, "shared memory for the rings: \(error)")
         } catch let error as SupervisionError {
             throw Failure(.machineLacks, "cannot start a worker: \(error)")
         }
-        return fleet
     }
 
     /// Throws exit 65 for nodes that this machine neither has nor can stand in for.
@@ -104,13 +125,15 @@ final class WorkerFleet {
         }
     }
 
-    private func startWorker(
-        dimm: Int, executable: String, model: LoadedModel?, peers: [PeerRing],
-        ringCapacity: Int, waitPolicy: WaitPolicy
-    ) throws {
+    /// - Parameter incarnation: counts the workers that a DIMM has had before.
+    func startWorker(
+        dimm: Int, incarnation: Int
+    ) throws -> (worker: WorkerProcess, link: RingLink) {
+        let (waitPolicy, model) = (launch.waitPolicy, launch.model)
         let session = RingSession.random()
+        let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: incarnation)
         let segment = try RingSegment.create(
-            capacityPerDirection: ringCapacity, session: session)
+            capacityPerDirection: launch.rings.capacity, session: session)
         var arguments = [
             "worker", "--coordinator", "\(getpid())", "--session", session.description,
             "--dimm", "\(dimm)",
@@ -124,25 +147,65 @@ final class WorkerFleet {
             arguments += ["--peer", peer]
         }
         var inherited = [(descriptor: segment.descriptor, as: Self.linkDescriptor)]
-        if let model { inherited.append((model.descriptor, as: Self.modelDescriptor)) }
+        arguments += faults.arguments(ofDIMM: dimm)
+        if scarcity.refusesMemory { arguments.append("--refuse-memory") }
+        if let model {
+            let descriptor = scarcity.unreadableModel ?? model.descriptor
+            inherited.append((descriptor, as: Self.modelDescriptor))
+        }
         if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
         let ends = peers.filter { $0.argument(ofDIMM: dimm) != nil }
         for (index, peer) in ends.enumerated() {
             inherited.append((peer.descriptor, as: Self.firstPeerDescriptor + Int32(index)))
         }
         let worker = try WorkerProcess.start(
-            executable: executable, arguments: arguments, inheriting: inherited)
-        workers.append(worker)
+            executable: launch.executable, arguments: arguments, inheriting: inherited)
         logger.info(
             "started worker",
             metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
+        let waker = try RingWaker(segment)
+        let resumption = faults.resumption(of: worker, dimm: dimm)
+        let stall = policy.stallAfter.map { StallWatch(worker, limit: $0) }
         let link = try RingLink.coordinatorEnd(segment, waitPolicy: waitPolicy) {
             () throws(LinkError) in
             if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
             if let exit = worker.poll() { throw .peerGone("\(exit)") }
+            resumption?.wakeIfDue()
+            if let span = stall?.stalledSpan() {
+                throw .peerStalled("no answer and no CPU time for \(span)")
+            }
         }
-        links.append(link)
+        stall?.progress = { [unowned link] in link.statistics.messagesReceived }
+        try exits.add(worker) { waker.wake() }
         try binding.bindRings(of: link, dimm: dimm)
+        return (worker, link)
+    }
+
+    /// Ends a DIMM's worker at once and starts another in its place.
+    ///
+    /// - Returns: how workers of other DIMMs reach it.
+    func restartWorker(
+        dimm: Int, incarnation: Int
+    ) throws -> [(dimm: Int, text: String)] {
+        links[dimm].close()
+        workers[dimm].kill()
+        var notices: [(dimm: Int, text: String)] = []
+        for index in peers.indices {
+            guard let other = peers[index].partner(ofDIMM: dimm) else { continue }
+            peers[index] = try PeerRing.create(
+                between: peers[index].pair, capacity: launch.rings.peerCapacity)
+            notices.append((other, peers[index].address))
+        }
+        (workers[dimm], links[dimm]) = try startWorker(dimm: dimm, incarnation: incarnation)
+        return notices
+    }
+
+    /// What the coordinator is to send to and receive from, in DIMM order.
+    var messageLinks: [any MessageLink] { links.indices.map { messageLink(toDIMM: $0) } }
+
+    /// The link itself, or one that spoils requests on purpose.
+    func messageLink(toDIMM dimm: Int) -> any MessageLink {
+        faults.requestLink(links[dimm], dimm: dimm)
     }
 
     /// What this process has for a paced run; cores are offered, never taken for granted.
@@ -160,7 +223,10 @@ final class WorkerFleet {
 
     /// The first worker that has ended, as the link to it would say; `nil` while all run. One that
     /// ended badly comes first: others leave when they are no longer needed.
+    ///
+    /// `nil` while workers can be replaced: then nobody is lost for good.
     var loss: CoordinatorError? {
+        guard policy.restartLimit == 0 else { return nil }
         let ended = workers.indices.compactMap { dimm in
             workers[dimm].poll().map { (dimm: dimm, exit: $0) }
         }
@@ -183,6 +249,11 @@ final class WorkerFleet {
                 return Failure(.workerLost, "worker \(pid) of DIMM \(dimm) is gone: \(exit)")
             }
             return Failure(.workerLost, "worker \(pid) of DIMM \(dimm): \(cause)")
+        case .notReplaced(let dimm, let cause, let reason):
+            return Failure(
+                .workerLost,
+                "worker \(workers[dimm].processIdentifier) of DIMM \(dimm): \(cause); "
+                    + "not replaced: \(reason)")
         case .fault(let dimm, let code, let text):
             return Failure(
                 Failure.Code(rawValue: Int32(clamping: code)) ?? .workerLost,
@@ -231,6 +302,7 @@ final class WorkerFleet {
     /// and says so only where best effort will do.
     func checkPlacement(_ facts: [WorkerFacts]) throws {
         for (dimm, fact) in facts.enumerated() {
+            loadedFacts[dimm] = fact
             logger.info(
                 "worker ready",
                 metadata: [
@@ -242,4 +314,23 @@ final class WorkerFleet {
         try BindingProof(binding: binding, facts: facts, rings: ringPlaces()).enforce(
             when: "after loading")
     }
+
+    /// As ``checkPlacement(_:)``, of a worker that took another's place.
+    func checkPlacement(_ facts: WorkerFacts, ofDIMM dimm: Int) throws {
+        loadedFacts[dimm] = facts
+        // Before all have loaded, the proof of all is still to come.
+        let all = workers.indices.compactMap { loadedFacts[$0] }
+        guard all.count == workers.count else { return }
+        try BindingProof(binding: binding, facts: all, rings: ringPlaces()).enforce(
+            when: "after loading again", tellsRefusals: false)
+    }
+}
+
+/// How every worker of a run is started.
+struct WorkerLaunch {
+    let executable: String
+    /// `nil` for workers that get the shape of their model from the coordinator.
+    let model: LoadedModel?
+    let rings: WorkerFleet.Rings
+    let waitPolicy: WaitPolicy
 }

@@ -33,18 +33,27 @@ package struct Coordinator: ~Copyable {
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
 
-    /// - Parameter links: one per DIMM, in DIMM order; workers wait behind them.
+    /// - Parameters:
+    ///   - links: one per DIMM, in DIMM order; workers wait behind them.
+    ///   - recovery: gets lost workers back; `nil` ends the run with the first.
     package init(
         model: DecoderModel, links: [any MessageLink], options: CoordinatorOptions,
-        time: Timekeeper? = nil
+        time: Timekeeper? = nil, recovery: (any WorkerRecovery)? = nil
     ) {
         precondition(!links.isEmpty)
         precondition(options.rule == nil || model.shape.architecture.isGated)
         self.model = model
         self.options = options
-        engine = StepEngine(links: links, time: time)
-        heads = HeadMap(
+        let heads = HeadMap(
             keyValueHeadCount: model.shape.keyValueHeadCount, dimmCount: links.count)
+        self.heads = heads
+        engine = StepEngine(
+            links: links, time: time,
+            mending: recovery.map {
+                ExchangeMending(
+                    recovery: $0, model: model, heads: heads, rule: options.rule,
+                    dimmCount: links.count)
+            })
         let homes = options.homePlan(of: model, dimmCount: links.count)
         precondition(homes.dimmCount == links.count)
         precondition(homes.feedForward.count == model.shape.layerCount)
@@ -60,6 +69,12 @@ package struct Coordinator: ~Copyable {
 
     /// Payload bytes of messages since the clock started, by link.
     package var movedByteCounts: [UInt64] { engine.movedByteCounts }
+
+    /// Failures that were mended so far, in order.
+    package var recoveries: [RecoveryRecord] { engine.recoveries }
+
+    /// Keys and values that are kept for other workers' sake, bytes.
+    package var keptRowByteCount: Int { exchange.state.rowByteCount }
 
     // MARK: Clock
 

@@ -36,6 +36,14 @@ package struct EmulatedMachine: Sendable {
         }
     }
 
+    /// Which links a DIMM's weights cross when they are loaded from the host's memory: all of its
+    /// path but PCIe.
+    func hostPath(toDIMM dimm: Int) -> [Int] {
+        let path = paths[dimm].filter { $0 != LinkPlan.pcie }
+        // A host CPU that computes itself has no channel of its own in the topology.
+        return path.isEmpty ? paths[dimm] : path
+    }
+
     /// The link between two DIMMs; `nil` where they have none.
     func dimmLink(between first: Int, and second: Int) -> Int? {
         plan.dimmLink(between: first, and: second)

@@ -27,15 +27,19 @@ package struct ShapeCoordinator {
 
     private static let blockNames = ["QKV", "MLP"]
 
-    /// - Parameter links: one per unit: a DIMM each, or the host's; workers wait behind them.
+    /// - Parameters:
+    ///   - links: one per unit: a DIMM each, or the host's; workers wait behind them.
+    ///   - recovery: gets lost workers back; `nil` ends the run with the first.
     package init(
         links: [any MessageLink], options: ShapeOptions, activity: any ActivitySource,
-        time: Timekeeper?
+        time: Timekeeper?, recovery: (any WorkerRecovery)? = nil
     ) {
         precondition(activity.sequenceCount == options.batchSize)
         self.options = options
         self.activity = activity
-        engine = StepEngine(links: links, time: time)
+        engine = StepEngine(
+            links: links, time: time,
+            mending: recovery.map { ExchangeMending(recovery: $0, dimmCount: links.count) })
         heads = HeadMap(
             keyValueHeadCount: options.model.keyValueHeadCount, dimmCount: links.count)
         blocks = (0..<ShapeConfiguration.blockCount).map {
@@ -48,6 +52,9 @@ package struct ShapeCoordinator {
 
     /// `nil` in a native run, which has no emulated time.
     package var time: Timekeeper? { engine.time }
+
+    /// Failures that were mended so far, in order.
+    package var recoveries: [RecoveryRecord] { engine.recoveries }
 
     /// Payload bytes of messages since the clock started, by link.
     package var movedByteCounts: [UInt64] { engine.movedByteCounts }

@@ -49,9 +49,10 @@ extension StepEngine {
         let requests = try askDonors(round, layer: layer, sizes)
         var given: [(index: Int, answer: Answer)] = []
         for (index, message) in round.enumerated() {
-            let answer = try exchange.receiveNeurons(
-                .neuronsGiven, from: message.from, answering: requests[index]
-            ).answer
+            let answer = try delayed(
+                exchange.receiveNeurons(
+                    .neuronsGiven, from: message.from, answering: requests[index]
+                ).answer, from: message.from)
             try noteMovement(answer, of: message.from)
             given.append((index, answer))
         }
@@ -66,8 +67,9 @@ extension StepEngine {
             try take(message, as: requests[index], arrival: arrivals[index])
         }
         for (index, message) in round.enumerated() {
-            let taken = try exchange.receiveNeurons(
+            var taken = try exchange.receiveNeurons(
                 .neuronsTaken, from: message.to, answering: requests[index])
+            taken.answer = try delayed(taken.answer, from: message.to)
             try noteMovement(taken.answer, of: message.to)
             migration.acknowledge(
                 message, isThere: taken.count > 0,
@@ -180,9 +182,10 @@ extension StepEngine {
     ) throws(CoordinatorError) {
         var sent: [(index: Int, neurons: WorkerExchange.NeuronAnswer)] = []
         for (index, message) in copies.enumerated() {
-            let neurons = try exchange.receiveNeurons(
+            var neurons = try exchange.receiveNeurons(
                 .neuronWeights, from: message.dimm, answering: requests[index],
                 parcelByteCount: sizes.copyByteCount, keepsWeights: sizes.keepsCopies)
+            neurons.answer = try delayed(neurons.answer, from: message.dimm)
             try noteMovement(neurons.answer, of: message.dimm)
             sent.append((index, neurons))
         }

@@ -21,9 +21,9 @@ package struct StepEngine {
     package private(set) var movedByteCounts: [UInt64]
 
     /// - Parameter links: one per DIMM, in DIMM order; workers wait behind them.
-    init(links: [any MessageLink], time: Timekeeper?) {
+    init(links: [any MessageLink], time: Timekeeper?, mending: ExchangeMending? = nil) {
         precondition(!links.isEmpty)
-        exchange = WorkerExchange(links: links)
+        exchange = WorkerExchange(links: links, mending: mending)
         self.time = time
         workEnds = Array(repeating: nil, count: links.count)
         workerDeadlines = Array(repeating: (0, 0), count: links.count)
@@ -53,6 +53,7 @@ package struct StepEngine {
     mutating func startOver(time: Timekeeper?) {
         self.time = time
         movedByteCounts = Array(repeating: 0, count: time?.links.count ?? 0)
+        exchange.state.startOver()
     }
 
     /// Tells the workers to leave and waits for their last facts.
@@ -197,6 +198,7 @@ package struct StepEngine {
 
     /// A reply of the current step has come.
     mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
+        let answer = try delayed(answer, from: dimm)
         workEnds[dimm] = answer.workEnd
         noteDeadlines(answer.report, of: dimm)
         countMoved(answer.payloadByteCount, over: path(toDIMM: dimm))

@@ -224,6 +224,13 @@ package struct Timekeeper {
             unit: ring.map { "ring \($0.rawValue) DIMM \(dimm)" }, readyAt: readyAt, flow: flow)
     }
 
+    /// Books what is no message: it moves in emulated time alone.
+    mutating func reload(
+        _ name: String, _ byteCount: Int, over path: [Int], readyAt: EmulatedTime
+    ) throws(CoordinatorError) -> EmulatedTime {
+        try transfer(name, byteCount, over: path, unit: nil, readyAt: readyAt, flow: 0).arrival
+    }
+
     /// Books a transfer from one DIMM to another.
     ///
     /// - Parameter link: the one between the two.

@@ -5,7 +5,7 @@ import NeuronShards
 extension WorkerExchange {
     /// What a worker answers to a request about neurons.
     struct NeuronAnswer {
-        let answer: Answer
+        var answer: Answer
         /// How many neurons were meant: all asked for, or none.
         let count: Int
         /// Their weights, one after the other, if they were asked for.

@@ -4,20 +4,30 @@ import Pacing
 import PackedSets
 
 /// Requests to the workers and their checked answers: the coordinator's side of the wire.
+///
+/// With a ``WorkerRecovery``, a worker that fails is replaced and told all that the lost one knew,
+/// and a damaged message is sent again, while the caller waits for an answer as ever.
 struct WorkerExchange {
-    private let links: [any MessageLink]
-    private let counter = StepCounter()
+    let state: ExchangeState
 
-    init(links: [any MessageLink]) { self.links = links }
+    /// - Parameters:
+    ///   - links: one per DIMM, in DIMM order.
+    ///   - mending: what to do about failures; `nil` gives up at the first.
+    init(links: [any MessageLink], mending: ExchangeMending? = nil) {
+        state = ExchangeState(links: links, mending: mending)
+    }
 
-    var count: Int { links.count }
-    var indices: Range<Int> { links.indices }
+    var count: Int { state.links.count }
+    var indices: Range<Int> { state.links.indices }
 
     /// A number that no earlier request carries.
-    func nextStep() -> UInt64 { counter.next() }
+    func nextStep() -> UInt64 {
+        state.lastStep += 1
+        return state.lastStep
+    }
 
     func maximumPayloadByteCount(of dimm: Int) -> Int {
-        links[dimm].maximumMessageByteCount - MessageHeader.byteCount
+        state.links[dimm].maximumMessageByteCount - MessageHeader.byteCount
     }
 
     /// Sends `header` and a payload that `fill` writes behind it.
@@ -25,8 +35,12 @@ struct WorkerExchange {
         _ header: MessageHeader, to dimm: Int, payloadByteCount: Int,
         _ fill: (inout MutableRawSpan) -> Void
     ) throws(CoordinatorError) {
+        guard state.mending == nil else {
+            let message = encoded(header, payloadByteCount: payloadByteCount, fill)
+            return try sendMended(header, message, to: dimm)
+        }
         do {
-            try links[dimm].send(byteCount: MessageHeader.byteCount + payloadByteCount) {
+            try state.links[dimm].send(byteCount: MessageHeader.byteCount + payloadByteCount) {
                 header.encode(into: &$0)
                 fill(&$0)
             }
@@ -69,8 +83,10 @@ struct WorkerExchange {
             else {
                 throw .peerCorrupt("active neurons that are not as counted, or not asked for")
             }
+            let answer = try Answer(header, message, activeSlots: active)
+            // Last, so that an answer that is refused leaves no trace.
             sum.add(elementCount, of: message, at: Answer.payloadOffset)
-            return try Answer(header, message, activeSlots: active)
+            return answer
         }
     }
 
@@ -120,81 +136,110 @@ struct WorkerExchange {
             let facts = try receive(kind, from: dimm, answering: request) {
                 (_, message) throws(LinkError) in try WorkerFacts(decoding: message)
             }
-            all.append(facts)
+            all.append(state.completed(facts, ofDIMM: dimm))
         }
         return all
     }
 
     /// Waits for a message, checks that it is the expected answer, and reads it.
+    ///
+    /// - Parameter read: changes nothing when it throws: what it refuses may come again.
     func receive<Value>(
         _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
         _ read: (MessageHeader, RawSpan) throws(LinkError) -> Value
     ) throws(CoordinatorError) -> Value {
-        var outcome: Result<Value, LinkError>?
-        var fault: CoordinatorError?
-        do {
-            try links[dimm].receive { message in
-                outcome = Result { () throws(LinkError) in
-                    let header = try MessageHeader(decoding: message)
-                    if header.kind == .fault {
-                        fault = Self.fault(header, message, dimm: dimm)
-                    }
-                    guard header.kind == kind else {
-                        throw .peerCorrupt("expected \(kind), got \(header.kind)")
-                    }
-                    guard header.step == request.step, header.layer == request.layer else {
-                        throw .peerCorrupt(
-                            "an answer to step \(header.step) of layer \(header.layer), not "
-                                + "\(request.step) of \(request.layer)")
-                    }
-                    return try read(header, message)
-                }
+        while true {
+            let incoming: Incoming<Value>
+            do {
+                incoming = try receiveOnce(kind, from: dimm, answering: request, read)
+            } catch .damaged(let what) {
+                try repeatAnswers(of: dimm, after: what)
+                continue
+            } catch {
+                try recover(dimm, after: error)
+                continue
             }
-        } catch {
-            throw .link(dimm: dimm, error)
+            switch incoming {
+            case .value(let header, let value):
+                state.noteAnswer(header, from: dimm)
+                if kind == .ready { try deliverNotices(to: dimm) }
+                return value
+            case .fault(let fault):
+                try recover(dimm, afterFault: fault)
+            case .damagedRequest(let index):
+                try repeatMessages(to: dimm, from: index)
+            case .late:
+                continue
+            }
         }
-        if let fault { throw fault }
-        do throws(LinkError) {
-            guard let outcome else { throw .peerCorrupt("no message came") }
-            return try outcome.get()
-        } catch {
-            throw .link(dimm: dimm, error)
+    }
+
+    private enum Incoming<Value> {
+        case value(MessageHeader, Value)
+        case fault(WorkerFault)
+        case damagedRequest(index: Int)
+        /// The answer to an earlier request, once more.
+        case late
+    }
+
+    private func receiveOnce<Value>(
+        _ kind: MessageKind, from dimm: Int, answering request: MessageHeader,
+        _ read: (MessageHeader, RawSpan) throws(LinkError) -> Value
+    ) throws(LinkError) -> Incoming<Value> {
+        let skipsOthers = state.isRepeating(dimm)
+        return try state.links[dimm].receiveValue {
+            (message) throws(LinkError) -> Incoming<Value> in
+            let header = try MessageHeader(decoding: message)
+            if header.kind == .fault {
+                return .fault(WorkerFault(header, message))
+            }
+            if header.kind == .damagedRequest { return .damagedRequest(index: header.count) }
+            if skipsOthers, header.step != request.step { return .late }
+            guard header.kind == kind else {
+                throw .peerCorrupt("expected \(kind), got \(header.kind)")
+            }
+            guard header.step == request.step, header.layer == request.layer else {
+                throw .peerCorrupt(
+                    "an answer to step \(header.step) of layer \(header.layer), not "
+                        + "\(request.step) of \(request.layer)")
+            }
+            return .value(header, try read(header, message))
         }
     }
 
     /// Throws the fault that a worker left in its ring, if it did.
-    private func throwFault(of dimm: Int) throws(CoordinatorError) {
-        var fault: CoordinatorError?
+    func throwFault(of dimm: Int) throws(CoordinatorError) {
+        if let fault = leftFault(of: dimm) { throw fault.error(ofDIMM: dimm) }
+    }
+
+    /// The fault that a worker left in its ring; everything else there is dropped.
+    func leftFault(of dimm: Int) -> WorkerFault? {
+        var fault: WorkerFault?
         var isWaiting = true
         while isWaiting {
             isWaiting =
-                (try? links[dimm].tryReceive { message in
+                (try? state.links[dimm].tryReceive { message in
                     guard let header = try? MessageHeader(decoding: message) else { return }
-                    if header.kind == .fault {
-                        fault = Self.fault(header, message, dimm: dimm)
-                    }
+                    if header.kind == .fault { fault = WorkerFault(header, message) }
                 }) ?? false
         }
-        if let fault { throw fault }
-    }
-
-    private static func fault(
-        _ header: MessageHeader, _ message: RawSpan, dimm: Int
-    ) -> CoordinatorError {
-        let base = MessageHeader.byteCount
-        let text = message.text(at: base, byteCount: message.byteCount - base)
-        return .fault(dimm: dimm, code: header.auxiliary, text)
+        return fault
     }
 }
 
-/// Counts requests; a class, so that the exchange stays immutable around it.
-private final class StepCounter {
-    private var value: UInt64 = 0
+/// What a worker said before it gave up.
+struct WorkerFault {
+    /// The exit code that fits.
+    let code: Int
+    let text: String
 
-    func next() -> UInt64 {
-        value += 1
-        return value
+    init(_ header: MessageHeader, _ message: RawSpan) {
+        let base = MessageHeader.byteCount
+        code = header.auxiliary
+        text = message.text(at: base, byteCount: message.byteCount - base)
     }
+
+    func error(ofDIMM dimm: Int) -> CoordinatorError { .fault(dimm: dimm, code: code, text) }
 }
 
 /// What a reply says beside its values.
@@ -205,7 +250,7 @@ struct Answer {
     /// Which of the slots asked for were active; none in a reply about attention.
     let activeSlots: PackedSet
     /// When the reply was ready at the DIMM, picoseconds.
-    let ready: UInt64
+    var ready: UInt64
     /// When the DIMM's work on it is over in a paced run's wall time.
     let workEnd: WallInstant
     let report: WorkReport

@@ -32,10 +32,10 @@ package struct DIMMWorker: ~Copyable {
     /// Throws ``LinkError`` from the link or ``WorkerError`` when memory or the model fail.
     ///
     /// - Parameters:
-    ///   - peers: links to other DIMMs' workers, by DIMM.
+    ///   - peers: links to other DIMMs' workers.
     ///   - pacing: what this process has for a paced run.
     package static func attach(
-        to link: any MessageLink, peers: [Int: any MessageLink] = [:], model: DecoderModel,
+        to link: any MessageLink, peers: WorkerPeers = WorkerPeers(), model: DecoderModel,
         probe: any FactProbe, pacing: WallPacing
     ) throws -> DIMMWorker {
         let configuration = try WorkerPort.receiveFirst(.configure, from: link) {
@@ -93,12 +93,10 @@ package struct DIMMWorker: ~Copyable {
 
     /// Serves requests until the coordinator says to leave.
     package mutating func serve() throws(LinkError) {
-        let link = port.link
+        let intake = port.intake
         var isServing = true
         while isServing {
-            let reply = try link.receiveValue { (message) throws(LinkError) in
-                try handle(message)
-            }
+            let reply = try intake.next { (message) throws(LinkError) in try handle(message) }
             isServing = try send(reply)
         }
     }
@@ -115,6 +113,12 @@ package struct DIMMWorker: ~Copyable {
             try heads.store(message, header: header)
             timer?.receive(at: header.instant)
             return .nothing
+        case .restoreKeysAndValues:
+            try heads.restore(message, header: header)
+            return .nothing
+        case .placeNeurons:
+            try placeNeurons(message, header: header)
+            return .nothing
         case .startClock:
             timer?.startOver()
             try port.startClock(try ClockSetting(decoding: message))
@@ -127,11 +131,15 @@ package struct DIMMWorker: ~Copyable {
             return try feedForward(message, header: header)
         case .giveNeurons, .takeNeurons, .releaseNeurons, .sendNeurons:
             return try exchangeNeurons(message, header: header)
+        case .replacePeer:
+            try port.replacePeer(message, header)
+            return .nothing
         case .shutDown:
             return .farewell(step: header.step)
         case .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
             .attentionContext, .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights,
-            .neuronTransfer:
+            .neuronTransfer,
+            .resume, .damagedRequest:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }

@@ -51,6 +51,25 @@ struct HeadStore: ~Copyable {
         rotary = model.rotaryTable(positionCount: capacity)
     }
 
+    /// Takes rows that a worker had whose place this one has: the keys come as tokens have them.
+    mutating func restore(_ message: RawSpan, header: MessageHeader) throws(LinkError) {
+        try store(message, header: header)
+        guard let place = heads[header.layer].firstIndex(of: header.auxiliary) else { return }
+        let ordinal = ordinals[header.layer][place]
+        // One row at a time, as in attention, so that the bits are the same.
+        var row = Array(repeating: Float(0), count: headSize)
+        for position in header.position..<header.position + header.count {
+            var stored = storage.mutableElements(
+                of: Float.self, atByteOffset: offset(ordinal, isValue: false, position: position),
+                count: headSize)
+            for column in 0..<headSize { row[column] = stored[column] }
+            rotateRows(
+                &row, width: headSize, rowCount: 1, headSize: headSize, position: position,
+                table: rotary)
+            for column in 0..<headSize { stored[column] = row[column] }
+        }
+    }
+
     /// Takes rows of the prefill: the keys come rotated.
     mutating func store(_ message: RawSpan, header: MessageHeader) throws(LinkError) {
         let (head, first, count) = (header.auxiliary, header.position, header.count)

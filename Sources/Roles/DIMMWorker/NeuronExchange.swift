@@ -137,6 +137,56 @@ extension DIMMWorker {
         }
     }
 
+    // MARK: In another worker's place
+
+    /// Puts neurons where a worker had them whose place this one has: from the model, not from
+    /// another DIMM.
+    mutating func placeNeurons(
+        _ message: RawSpan, header: MessageHeader
+    ) throws(LinkError) {
+        let entries = try NeuronPlacements(decoding: message, count: header.count).entries
+        let layer = header.layer
+        for entry in entries {
+            guard Int(entry.slot) < shard.slots[layer].slotCount,
+                Int(entry.neuron ?? 0) < model.shape.feedForwardSize
+            else { throw .peerCorrupt("neuron \(entry) in layer \(layer)") }
+            shard.releaseSlot(Int(entry.slot), layer: layer)
+        }
+        let placed = entries.filter { $0.neuron != nil }
+        guard !placed.isEmpty else { return }
+        let neurons = Set(placed.compactMap(\.neuron)).sorted()
+        let source = try loadedAgain(neurons, layer: layer)
+        let stride = shard.layers[layer].parcelByteCount
+        var parcel = [UInt8](repeating: 0, count: stride)
+        for entry in placed {
+            guard let neuron = entry.neuron, let place = neurons.firstIndex(of: neuron),
+                shard.slots[layer].takes(neuron, slot: Int(entry.slot))
+            else { throw .peerCorrupt("slot \(entry.slot) cannot take \(entry)") }
+            var elements = parcel.mutableSpan
+            var bytes = unsafe elements.mutableBytes
+            source.readNeuron(layer: layer, slot: place, into: &bytes, at: 0)
+            shard.placeNeuron(
+                neuron, layer: layer, slot: Int(entry.slot), from: unsafe parcel.span.bytes, at: 0)
+            rules[layer]?.setSlot(Int(entry.slot), mean: entry.mean, weight: entry.weight)
+        }
+    }
+
+    /// Some neurons of one layer, ascending, as the model has them.
+    private func loadedAgain(
+        _ neurons: [UInt32], layer: Int
+    ) throws(LinkError) -> NeuronShard {
+        let none = Array(repeating: [UInt32](), count: model.shape.layerCount)
+        var feedForward = none
+        feedForward[layer] = neurons
+        do {
+            return try NeuronShard(
+                loading: NeuronAssignment(qkv: none, feedForward: feedForward), from: model.file,
+                weights: model.weights, purpose: "neurons that are loaded again")
+        } catch {
+            throw .system("\(error)")
+        }
+    }
+
     // MARK: To the GPU
 
     private mutating func copyNeurons(

@@ -26,6 +26,26 @@ extension ShapeWorker {
         }
     }
 
+    /// Full and empty slots of a worker whose place this one has.
+    mutating func placeNeurons(
+        _ message: RawSpan, header: MessageHeader
+    ) throws(LinkError) {
+        let placements = try NeuronPlacements(decoding: message, count: header.count)
+        guard header.position < shape.blocks.count else {
+            throw .peerCorrupt("block \(header.position) of \(shape.blocks.count)")
+        }
+        for entry in placements.entries {
+            guard Int(entry.slot) < shape.blocks[header.position].slotCount else {
+                throw .peerCorrupt("slot \(entry.slot) of block \(header.position)")
+            }
+            if entry.neuron == nil {
+                filled[header.layer][header.position].remove(Int(entry.slot))
+            } else {
+                filled[header.layer][header.position].insert(Int(entry.slot))
+            }
+        }
+    }
+
     private static func sizes(_ header: MessageHeader) -> KeyPath<WorkSizes, WorkSizes.Block> {
         header.position == 0 ? \.qkv : \.feedForward
     }

@@ -29,10 +29,10 @@ package struct ShapeWorker: ~Copyable {
     /// Throws ``LinkError`` from the link or `MappedMemoryError` when memory fails.
     ///
     /// - Parameters:
-    ///   - peers: links to other DIMMs' workers, by DIMM.
+    ///   - peers: links to other DIMMs' workers.
     ///   - pacing: what this process has for a paced run.
     package static func attach(
-        to link: any MessageLink, peers: [Int: any MessageLink] = [:], probe: any FactProbe,
+        to link: any MessageLink, peers: WorkerPeers = WorkerPeers(), probe: any FactProbe,
         pacing: WallPacing
     ) throws -> ShapeWorker {
         let shape = try WorkerPort.receiveFirst(.configureShape, from: link) {
@@ -88,12 +88,10 @@ package struct ShapeWorker: ~Copyable {
 
     /// Serves requests until the coordinator says to leave.
     package mutating func serve() throws(LinkError) {
-        let link = port.link
+        let intake = port.intake
         var isServing = true
         while isServing {
-            let reply = try link.receiveValue { (message) throws(LinkError) in
-                try handle(message)
-            }
+            let reply = try intake.next { (message) throws(LinkError) in try handle(message) }
             isServing = try send(reply)
         }
     }
@@ -109,6 +107,9 @@ package struct ShapeWorker: ~Copyable {
             try attention.checkRows(message, header)
             timer?.receive(at: header.instant)
             return .nothing
+        case .placeNeurons:
+            try placeNeurons(message, header: header)
+            return .nothing
         case .startClock:
             timer?.startOver()
             try port.startClock(try ClockSetting(decoding: message))
@@ -121,11 +122,15 @@ package struct ShapeWorker: ~Copyable {
             return try multiply(message, header: header, block: 1)
         case .giveNeurons, .takeNeurons, .releaseNeurons, .sendNeurons:
             return try exchangeNeurons(message, header: header)
+        case .replacePeer:
+            try port.replacePeer(message, header)
+            return .nothing
         case .shutDown:
             return .farewell(step: header.step)
-        case .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
+        case .restoreKeysAndValues, .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
             .attentionContext,
-            .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer:
+            .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer,
+            .resume, .damagedRequest:
             throw .peerCorrupt("a serving worker got \(header.kind)")
         }
     }

@@ -8,7 +8,9 @@ import Topology
 struct WorkerPort {
     let link: any MessageLink
     /// To the DIMMs that this one hands neurons to and gets them from, by their index.
-    let peers: [Int: any MessageLink]
+    private(set) var peers: [Int: any MessageLink]
+    private let connector: PeerConnector
+    let intake: RequestIntake
     let dimm: Int
     /// A native run has no emulated time.
     private let isTimed: Bool
@@ -19,11 +21,13 @@ struct WorkerPort {
 
     /// - Parameter topology: `nil` in a native run.
     init(
-        link: any MessageLink, peers: [Int: any MessageLink], dimm: Int, topology: Topology?,
+        link: any MessageLink, peers: WorkerPeers, dimm: Int, topology: Topology?,
         pacing: WallPacing
     ) {
         self.link = link
-        self.peers = peers
+        self.peers = peers.links
+        connector = peers.connector
+        intake = RequestIntake(link: link)
         self.dimm = dimm
         self.pacing = pacing
         isTimed = topology != nil
@@ -61,6 +65,16 @@ struct WorkerPort {
             throw .peerCorrupt("the topology has no DIMM \(dimm)")
         }
         return topology
+    }
+
+    /// Another worker has the place of the one behind the link to a DIMM.
+    mutating func replacePeer(_ message: RawSpan, _ header: MessageHeader) throws(LinkError) {
+        guard peers[header.auxiliary] != nil else {
+            throw .peerCorrupt("DIMM \(dimm) has no link to DIMM \(header.auxiliary)")
+        }
+        let base = MessageHeader.byteCount
+        let text = message.text(at: base, byteCount: message.byteCount - base)
+        peers[header.auxiliary] = try connector(header.auxiliary, text)
     }
 
     // MARK: Time
@@ -151,10 +165,10 @@ struct WorkerPort {
         var report = report
         report.deadlineCount = clock.overruns.deadlines
         report.missedDeadlineCount = clock.overruns.missed
-        try link.send(byteCount: Self.payloadOffset + byteCount) { message in
-            header.encode(into: &message)
-            report.encode(into: &message)
-            fill(&message)
+        try intake.answer(step: header.step, byteCount: Self.payloadOffset + byteCount) {
+            header.encode(into: &$0)
+            report.encode(into: &$0)
+            fill(&$0)
         }
     }
 
@@ -170,20 +184,6 @@ struct WorkerPort {
             header.encode(into: &message)
             facts.encode(into: &message)
         }
-    }
-}
-
-extension MessageLink {
-    /// Waits for a message and returns what `read` makes of it.
-    func receiveValue<Value>(
-        _ read: (RawSpan) throws(LinkError) -> Value
-    ) throws(LinkError) -> Value {
-        var outcome: Result<Value, LinkError>?
-        try receive { message in
-            outcome = Result { () throws(LinkError) in try read(message) }
-        }
-        guard let outcome else { throw .peerCorrupt("an empty message came") }
-        return try outcome.get()
     }
 }
 

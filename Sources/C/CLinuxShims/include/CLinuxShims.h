@@ -38,6 +38,11 @@ static inline int shim_set_timer_slack(unsigned long nanoseconds) {
     return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
 }
 
+/// A descriptor of a process (pidfd), readable once it has ended. Returns it, or -1 with errno.
+static inline long shim_open_process(pid_t identifier) {
+    return syscall(SYS_pidfd_open, identifier, 0);
+}
+
 /// Shown by ps and /proc/PID/comm; at most 15 bytes are kept.
 static inline int shim_set_process_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);

@@ -1,0 +1,188 @@
+import FaultInjection
+import Foundation
+import Glibc
+import MappedMemory
+import Messages
+import RingTransport
+import SeededRandom
+import Supervision
+import SystemPackage
+import Topology
+
+/// The faults of a run: who is told of which, and which ones are still to come.
+struct FaultPlan {
+    private var faults: [Fault]
+    /// Of the first token that is decoded.
+    private let firstPosition: Int
+
+    static let none = FaultPlan(faults: [], firstPosition: 0)
+
+    private init(faults: [Fault], firstPosition: Int) {
+        self.faults = faults
+        self.firstPosition = firstPosition
+    }
+
+    /// Draws what the texts leave open; throws exit 65 for a point that the run does not have.
+    init(
+        _ texts: [FaultText], seed: UInt64, topology: Topology, layerCount: Int,
+        firstPosition: Int, tokenCount: Int
+    ) throws {
+        var random = SplitMix64(seed: seed)
+        // The last token is sampled from the one before and never decoded.
+        let extent = FaultText.Extent(
+            tokenCount: max(1, tokenCount - 1), layerCount: layerCount,
+            dimmCount: topology.dimms.count)
+        do {
+            faults = try texts.flatMap { try $0.faults(in: extent, &random) }
+        } catch {
+            throw Failure(.badInput, "--fault \(error)")
+        }
+        self.firstPosition = firstPosition
+        for fault in faults { Terminal.complain("hermes: fault to come: \(fault)") }
+    }
+
+    /// What a worker is told.
+    func arguments(ofDIMM dimm: Int) -> [String] {
+        let own = faults.filter {
+            $0.dimm == dimm && !$0.action.isAtRestart
+                && !($0.side == .request && $0.action.isOfMessage)
+        }
+        guard !own.isEmpty else { return [] }
+        return own.flatMap { ["--fault", "\($0)"] } + ["--first-position", "\(firstPosition)"]
+    }
+
+    /// A worker has ended while it owed the answer to `owed`: its faults until then are over.
+    mutating func noteEnd(ofDIMM dimm: Int, at owed: MessageHeader?) {
+        guard let owed else { return }
+        let point = Fault.Point(owed, firstPosition: firstPosition, during: latestToken)
+        guard let point else { return }
+        faults.removeAll { $0.dimm == dimm && !$0.action.isAtRestart && $0.point <= point }
+    }
+
+    /// For requests that do not say which token they belong to: all faults that are over are those
+    /// of tokens before the next one's.
+    private var latestToken: Int { faults.map(\.point.token).min() ?? 0 }
+
+    // MARK: On the coordinator's side
+
+    /// The link, or one that spoils requests.
+    func requestLink(_ link: RingLink, dimm: Int) -> any MessageLink {
+        let own = faults.filter {
+            $0.dimm == dimm && $0.side == .request && $0.action.isOfMessage
+        }
+        guard !own.isEmpty else { return link }
+        return FaultyLink(link, end: .request, faults: own, firstPosition: firstPosition) {
+            link.spoilNext($0)
+        }
+    }
+
+    /// Lets a worker go on that was stopped for a time.
+    func resumption(of worker: WorkerProcess, dimm: Int) -> Resumption? {
+        let spans = faults.filter { $0.dimm == dimm && $0.action == .stop }.compactMap(\.value)
+        return spans.first.map { Resumption(worker, after: .milliseconds(Int64(1000 * $0))) }
+    }
+
+    // MARK: At a restart
+
+    /// What the worker that takes a lost one's place has to do without.
+    struct Scarcity {
+        var refusesMemory = false
+        /// In place of the model's.
+        var unreadableModel: FileDescriptor?
+    }
+
+    /// - Parameter incarnation: 0 for a DIMM's first worker.
+    func scarcity(ofDIMM dimm: Int, incarnation: Int) throws -> Scarcity {
+        var scarcity = Scarcity()
+        for fault in faults
+        where fault.action.isAtRestart && fault.dimm == dimm && fault.restart == incarnation {
+            switch fault.action {
+            case .refuseMemory: scarcity.refusesMemory = true
+            case .loseModel:
+                scarcity.unreadableModel = try unsafe FileDescriptor.open(
+                    "/dev/null", .readOnly, options: .closeOnExec)
+            default:
+                throw RingError.memory(
+                    .system(.reserve, object: "the rings", cause: .noSpace))
+            }
+        }
+        return scarcity
+    }
+}
+
+/// Continues a process that stopped itself (SIGSTOP), some time after that.
+final class Resumption {
+    private let worker: WorkerProcess
+    private let span: Duration
+    private var seen: ContinuousClock.Instant?
+
+    init(_ worker: WorkerProcess, after span: Duration) {
+        self.worker = worker
+        self.span = span
+    }
+
+    /// Asked now and then by whoever waits for the process.
+    func wakeIfDue() {
+        guard worker.isStopped() else {
+            seen = nil
+            return
+        }
+        guard let seen else {
+            seen = .now
+            return
+        }
+        if seen.duration(to: .now) >= span { worker.resume() }
+    }
+}
+
+/// What a worker does about its own faults.
+enum WorkerFaults {
+    /// The link with the faults of the command line on it.
+    static func link(
+        _ link: RingLink, faults: [Fault], firstPosition: Int, coordinator: Int32
+    ) -> any MessageLink {
+        guard !faults.isEmpty else { return link }
+        return FaultyLink(link, end: .answer, faults: faults, firstPosition: firstPosition) {
+            fault in
+            switch fault.action {
+            case .kill: killSelf()
+            case .stop: _ = kill(getpid(), SIGSTOP)
+            case .delay: FaultyLink.sleep(.milliseconds(Int64(1000 * (fault.value ?? 0))))
+            case .killCoordinator:
+                _ = kill(coordinator, SIGKILL)
+                // It takes this process along.
+                FaultyLink.sleep(.seconds(10))
+            default: link.spoilNext(fault)
+            }
+        }
+    }
+
+    static func killSelf() { _ = kill(getpid(), SIGKILL) }
+
+    /// Leaves this process hardly more memory than it has: the next large piece is refused, as by
+    /// a machine that has none left.
+    static func refuseMemory() {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        let pages = text.split(separator: " ").first.flatMap { UInt($0) } ?? 0
+        let byteCount = pages * UInt(getpagesize()) + (1 << 20)
+        var limit = rlimit(rlim_cur: byteCount, rlim_max: byteCount)
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+    }
+}
+
+extension RingLink {
+    /// Which bit is turned over: any will do.
+    private static let spoiltBit = 19
+
+    /// Makes the next message that this end sends fail.
+    func spoilNext(_ fault: Fault) {
+        switch fault.action {
+        case .loseDoorbell: self.fault = .loseDoorbell
+        case .halfWritten: self.fault = .halfWritten(then: WorkerFaults.killSelf)
+        case .corruptPayload: self.fault = .corruptPayload(bit: Self.spoiltBit)
+        case .corruptHeader: self.fault = .corruptHeader(bit: Self.spoiltBit)
+        case .skipSequence: self.fault = .skipSequence
+        default: break
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Messages
+
+/// What another worker in a DIMM's place needs to be told to be what the lost one was, and what
+/// has not been answered yet.
+///
+/// A pure function of the messages that were sent and acknowledged, so that no part of the
+/// coordinator has to know how to rebuild a worker. A worker answers requests in order: an answer
+/// also acknowledges everything before its request.
+struct RequestJournal {
+    /// A message on its way, as it was sent.
+    private struct Sent {
+        /// Counts what was sent on the link since the worker was ready.
+        var index: Int
+        let header: MessageHeader
+        let content: Content
+    }
+
+    private enum Content {
+        case whole([UInt8])
+        /// Rows that the journal keeps elsewhere.
+        case rows
+        /// Only its size means anything.
+        case size(Int)
+    }
+
+    /// A block of neurons in a worker.
+    private struct Block: Hashable {
+        let layer: Int
+        let block: Int
+    }
+
+    /// `nil` for a model known by its shape alone, whose keys and values have no content.
+    private(set) var rows: RowJournal?
+    /// Everything before the worker is ready.
+    private var setUp: [[UInt8]] = []
+    private(set) var isReady = false
+    private var clock: [UInt8]?
+    /// What slots hold where that is not as they were set up.
+    private var places: [Block: [UInt32: UInt32?]] = [:]
+    private var sent: [Sent] = []
+    private var nextIndex = 0
+
+    init(rows: RowJournal?) { self.rows = rows }
+
+    // MARK: Noting
+
+    /// Notes a message that is about to be sent.
+    mutating func note(_ header: MessageHeader, _ message: [UInt8]) {
+        var content = Content.whole(message)
+        let bytes = unsafe message.span.bytes
+        switch header.kind {
+        case .configure, .configureShape, .setHomes, .setActivityRule:
+            setUp.append(message)
+            return
+        case .startClock:
+            clock = message
+        case .storeKeysAndValues:
+            rows?.noteStored(header, bytes)
+            content = rows == nil ? .size(message.count) : .rows
+        case .attend:
+            rows?.noteAttended(header, bytes)
+        case .releaseNeurons:
+            noteReleased(header, bytes)
+        default:
+            break
+        }
+        sent.append(Sent(index: nextIndex, header: header, content: content))
+        nextIndex += 1
+    }
+
+    /// Notes that the request with this number was answered.
+    ///
+    /// - Parameter count: of the answer's header.
+    mutating func noteAnswer(_ kind: MessageKind, step: UInt64, count: Int) {
+        if kind == .ready {
+            isReady = true
+            return
+        }
+        guard let place = sent.firstIndex(where: { $0.header.step == step }) else { return }
+        if kind == .neuronsTaken, count > 0 { noteTaken(sent[place]) }
+        sent.removeFirst(place + 1)
+    }
+
+    private mutating func noteReleased(_ header: MessageHeader, _ message: RawSpan) {
+        let block = Block(layer: header.layer, block: header.position)
+        guard let slots = try? SlotList.decode(message, count: header.count) else { return }
+        for slot in slots { places[block, default: [:]][slot] = .some(nil) }
+    }
+
+    private mutating func noteTaken(_ request: Sent) {
+        guard case .whole(let message) = request.content,
+            let arrivals = try? NeuronArrivals(
+                decoding: unsafe message.span.bytes, count: request.header.count)
+        else { return }
+        let block = Block(layer: request.header.layer, block: request.header.position)
+        for entry in arrivals.entries {
+            places[block, default: [:]][entry.slot] = .some(entry.neuron)
+        }
+    }
+
+    // MARK: Asking
+
+    /// The oldest request that has not been answered; `nil` where nothing is owed.
+    var owed: MessageHeader? { sent.first { $0.header.kind.isAnswered }?.header }
+
+    /// What a new worker is sent until it reports that it is ready.
+    var setUpMessages: [[UInt8]] { setUp }
+
+    /// Sent on a clock's start; `nil` before.
+    var clockMessage: [UInt8]? { clock }
+
+    /// What slots of each block hold that differ from the set-up, in a fixed order.
+    var placements: [(layer: Int, block: Int, entries: [NeuronPlacements.Entry])] {
+        places.sorted { ($0.key.layer, $0.key.block) < ($1.key.layer, $1.key.block) }.map {
+            key, slots in
+            (
+                key.layer, key.block,
+                slots.sorted { $0.key < $1.key }.map { .init(slot: $0.key, neuron: $0.value) }
+            )
+        }
+    }
+
+    // MARK: Sending again
+
+    /// For a new worker, whose state was rebuilt with `sentCount` messages behind its being
+    /// ready: only requests that are owed an answer are sent again.
+    mutating func owedMessages(after sentCount: Int) -> [[UInt8]] {
+        sent.removeAll { !$0.header.kind.isAnswered }
+        nextIndex = sentCount
+        return number(from: sent.startIndex)
+    }
+
+    /// For a worker that dropped the message numbered `index` and all behind it.
+    ///
+    /// - Returns: `nil` when there is no such message.
+    mutating func messages(from index: Int) -> [[UInt8]]? {
+        guard let place = sent.firstIndex(where: { $0.index >= index }) else { return nil }
+        guard sent[place].index == index else { return nil }
+        return number(from: place)
+    }
+
+    /// For a worker whose answer came damaged: it has the requests, and repeats its answers.
+    mutating func requestsAgain() -> [[UInt8]] {
+        let again = sent.filter { $0.header.kind.isAnswered }
+        // They keep their places; what they are numbered is the last time they were sent.
+        nextIndex += again.count
+        return again.map(bytes)
+    }
+
+    /// What says how many messages the worker drops up to.
+    mutating func noteControlMessage() { nextIndex += 1 }
+
+    private mutating func number(from start: Int) -> [[UInt8]] {
+        for place in sent.indices[start...] {
+            sent[place].index = nextIndex
+            nextIndex += 1
+        }
+        return sent[start...].map(bytes)
+    }
+
+    private func bytes(of message: Sent) -> [UInt8] {
+        switch message.content {
+        case .whole(let bytes): return bytes
+        case .size(let byteCount):
+            return encoded(message.header, payloadByteCount: byteCount - MessageHeader.byteCount) {
+                _ in
+            }
+        case .rows:
+            let floats = rows?.floats(of: message.header) ?? []
+            return encoded(message.header, payloadByteCount: 4 * floats.count) {
+                $0.store(floats.span, at: MessageHeader.byteCount)
+            }
+        }
+    }
+}
+
+/// A message as bytes.
+func encoded(
+    _ header: MessageHeader, payloadByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+) -> [UInt8] {
+    var message = [UInt8](repeating: 0, count: MessageHeader.byteCount + payloadByteCount)
+    var elements = message.mutableSpan
+    var bytes = unsafe elements.mutableBytes
+    header.encode(into: &bytes)
+    fill(&bytes)
+    return message
+}
+
+extension MessageKind {
+    /// Whether a worker answers such a message.
+    var isAnswered: Bool {
+        switch self {
+        case .projectQKV, .attend, .feedForward, .giveNeurons, .takeNeurons, .sendNeurons,
+            .shutDown:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package import Messages
+
+/// A serving worker's requests as they come, and its latest answers, so that what came damaged can
+/// be had again.
+///
+/// A damaged request is dropped with all behind it until the coordinator has sent them again. A
+/// request that was answered already, because the answer came damaged, gets the same bytes once
+/// more and is not worked on again. A class, since the worker is busy with a request while the
+/// next one is still to be counted.
+final class RequestIntake {
+    private struct KeptAnswer {
+        var step: UInt64 = 0
+        var message: [UInt8] = []
+    }
+
+    /// At least as many as the coordinator lets a worker owe at once.
+    private static let keptCount = 8
+
+    private let link: any MessageLink
+    /// Messages since the worker was ready.
+    private var count = 0
+    /// The number of the first message that was dropped; `nil` while none is.
+    private var droppedFrom: Int?
+    private var answers = Array(repeating: KeptAnswer(), count: keptCount)
+    private var oldest = 0
+
+    init(link: any MessageLink) { self.link = link }
+
+    /// Waits for the next request that is to be worked on.
+    func next<Value>(
+        _ read: (RawSpan) throws(LinkError) -> Value
+    ) throws(LinkError) -> Value {
+        while true {
+            do {
+                let value = try link.receiveValue { (message) throws(LinkError) -> Value? in
+                    defer { count += 1 }
+                    return try isForWork(message) ? try read(message) : nil
+                }
+                if let value { return value }
+            } catch .damaged {
+                try reportDamage()
+            }
+        }
+    }
+
+    private func isForWork(_ message: RawSpan) throws(LinkError) -> Bool {
+        let header = try MessageHeader(decoding: message)
+        if let first = droppedFrom {
+            if header.kind == .resume, header.count == first { droppedFrom = nil }
+            return false
+        }
+        guard header.step > 0, let kept = answers.first(where: { $0.step == header.step }) else {
+            return true
+        }
+        try link.send(byteCount: kept.message.count) {
+            $0.store(kept.message.span, at: 0)
+        }
+        return false
+    }
+
+    private func reportDamage() throws(LinkError) {
+        defer { count += 1 }
+        guard droppedFrom == nil else { return }
+        droppedFrom = count
+        let header = MessageHeader(.damagedRequest, count: count, step: 0)
+        try link.send(byteCount: MessageHeader.byteCount) { header.encode(into: &$0) }
+    }
+
+    /// Sends an answer and keeps it for a while.
+    func answer(
+        step: UInt64, byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError) {
+        let place = oldest
+        oldest = (oldest + 1) % Self.keptCount
+        let missing = byteCount - answers[place].message.count
+        if missing > 0 {
+            answers[place].message.append(contentsOf: repeatElement(0, count: missing))
+        } else {
+            answers[place].message.removeLast(-missing)
+        }
+        answers[place].step = step
+        Self.write(fill, into: &answers[place].message)
+        let message = answers[place].message
+        try link.send(byteCount: byteCount) { $0.store(message.span, at: 0) }
+    }
+
+    private static func write(
+        _ fill: (inout MutableRawSpan) -> Void, into message: inout [UInt8]
+    ) {
+        var elements = message.mutableSpan
+        var bytes = unsafe elements.mutableBytes
+        fill(&bytes)
+    }
+}
+
+/// How a worker reaches the DIMM of that number when another worker has its place; the text says
+/// where it is.
+package typealias PeerConnector = (Int, String) throws(LinkError) -> any MessageLink
+
+/// A worker's links to other DIMMs' workers.
+package struct WorkerPeers {
+    let links: [Int: any MessageLink]
+    let connector: PeerConnector
+
+    /// - Parameters:
+    ///   - links: by DIMM.
+    ///   - connector: for those whose place is taken by others.
+    package init(
+        links: [Int: any MessageLink] = [:],
+        connector: @escaping PeerConnector = { dimm, _ throws(LinkError) in
+            throw .peerCorrupt("no way to another worker of DIMM \(dimm)")
+        }
+    ) {
+        self.links = links
+        self.connector = connector
+    }
+}
