@@ -37,10 +37,11 @@ func dependencies(_ imports: [String], _ products: [String]) -> [Target.Dependen
         + products.map { .product(name: $0, package: packages[$0, default: "unknown"]) }
 }
 
-/// A target of the house. `apt` names the Debian package behind a module map.
+/// A target of the house. `apt` names the Debian package behind a module map; `beside` names files
+/// among the sources that no compiler reads.
 func layer(
     _ layer: Layer, _ name: String, imports: [String] = [], products: [String] = [],
-    embedding texts: [String] = [], apt: String? = nil
+    beside files: [String] = [], embedding texts: [String] = [], apt: String? = nil
 ) -> Target {
     let path = "Sources/\(layer.rawValue)/\(name)"
     if let apt { return .systemLibrary(name: name, path: path, providers: [.apt([apt])]) }
@@ -50,7 +51,8 @@ func layer(
         ? .executableTarget(
             name: name, dependencies: needs, path: path,
             resources: texts.map { .embedInCode($0) }, swiftSettings: strict)
-        : .target(name: name, dependencies: needs, path: path, swiftSettings: strict)
+        : .target(
+            name: name, dependencies: needs, path: path, exclude: files, swiftSettings: strict)
 }
 
 /// What several test suites share; `isC` where Swift cannot write it.
@@ -107,8 +109,9 @@ let package = Package(
         layer(.foundations, "Tokenizer"),
 
         layer(
-            .mechanisms, "RingTransport", imports: ["CLinuxShims", "MappedMemory", "Messages"],
-            products: ["SystemPackage"]),
+            .mechanisms, "RingTransport",
+            imports: ["CLinuxShims", "CVectorKernels", "MappedMemory", "Messages"],
+            products: ["SystemPackage"], beside: ["RingProtocol.pml"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
             .mechanisms, "NUMABinding", imports: ["CLinuxShims", "CNUMA"],

@@ -13,11 +13,11 @@ struct RingFixture: @unchecked Sendable {
     let layout: RingLayout
 
     init(
-        capacity: Int = 4096, policy: WaitPolicy = .sleeping,
+        capacity: Int = 4096, policy: WaitPolicy = .sleeping, hasChecksums: Bool = true,
         watch: @escaping RingLink.Watch = {}
     ) throws {
         let segment = try RingSegment.create(
-            capacityPerDirection: capacity, session: .random())
+            capacityPerDirection: capacity, session: .random(), hasChecksums: hasChecksums)
         memory = try RawSegment(segment)
         layout = segment.layout
         coordinator = try .coordinatorEnd(segment, waitPolicy: policy, watch: watch)

@@ -78,36 +78,10 @@ import Testing
     }
 }
 
-/// The worker's end in an exit test's process, which inherits no descriptor: the same open file
-/// through the parent's entry in /proc.
-private func adoptWorkerEnd(
-    of parent: pid_t, _ descriptor: Int32, _ session: String
-) throws -> RingLink {
-    let file = try FileDescriptor.open(
-        FilePath("/proc/\(parent)/fd/\(descriptor)"), .readWrite)
-    let session = try #require(RingSession(session))
-    return try RingLink.workerEnd(
-        try RingSegment.adopt(file, session: session), waitPolicy: .sleeping,
-        watch: { () throws(LinkError) in
-            if getppid() != parent { throw .peerGone("the test ended") }
-        })
-}
-
 /// Answers each number with its complement.
 private func answerForEver(_ link: RingLink) throws(LinkError) {
     while true {
         let (_, number) = try link.receiveNumber()
         try link.send(~(number ?? 0))
     }
-}
-
-/// Sendable is sound: the test hands the link over and does not touch it again.
-private struct LinkBox: @unchecked Sendable {
-    let link: RingLink
-    init(_ link: RingLink) { self.link = link }
-}
-
-/// Used by the side thread alone: it stores the number, and its own waits read it.
-private final class PeerState: @unchecked Sendable {
-    var identifier: pid_t?
 }

@@ -23,12 +23,14 @@ import Testing
 
     @Test(arguments: [
         (RingLayout.magicOffset, 1, "magic number"),
-        (RingLayout.versionOffset, 2, "layout version"),
+        (RingLayout.versionOffset, 1, "layout version"),
+        (RingLayout.versionOffset, 3, "layout version"),
         (RingLayout.segmentByteCountOffset, 4096, "segment byte count"),
         (RingLayout.capacityOffset, 12345, "capacity"),
         (RingLayout.capacityOffset, 0, "capacity"),
         (RingLayout.capacityOffset, UInt64.max, "capacity"),
         (RingLayout.capacityOffset, 8192, "segment byte count"),
+        (RingLayout.checksumsOffset, 2, "checksums"),
         (RingLayout.sessionOffset, 1, "session (high half)"),
         (RingLayout.sessionOffset + 8, 1, "session (low half)"),
     ])

@@ -14,6 +14,9 @@ package protocol MessageLink: AnyObject {
     /// Waits for the oldest message and reads it in place; its room is given back on return.
     ///
     /// The peer can still write while `read` runs: copy what decides control flow, then check it.
+    ///
+    /// - Throws: ``LinkError/damaged(_:)`` instead of calling `read` when the message was damaged
+    ///   on its way; the link goes on with the message behind it.
     func receive(_ read: (RawSpan) -> Void) throws(LinkError)
 
     /// As ``receive(_:)``, but returns `false` at once when no message is there.
@@ -34,17 +37,18 @@ extension MessageLink {
     }
 }
 
-/// What ends a link from outside. Our own misuse (a message above the maximum) traps instead.
+/// What ends a link from outside, and damage that it outlives. Our own misuse (a message above the
+/// maximum) traps instead.
 package enum LinkError: Error, Equatable, CustomStringConvertible {
     /// The peer process is gone; the text says how it ended.
     case peerGone(String)
     /// The peer lives, owes a message and does nothing; the text says for how long.
     case peerStalled(String)
-    /// A message came whose checksum is wrong. It is dropped, the link goes on: who sent it can
-    /// send it again.
-    case damaged(String)
     /// The peer's memory or message breaks the protocol; the text names the field and the rule.
     case peerCorrupt(String)
+    /// One message arrived damaged and is gone; its room was given back and the link stays usable,
+    /// so the transfer can be repeated. The text names the message.
+    case damaged(String)
     /// A signal asked this process to stop while it waited.
     case interrupted(signal: Int32)
     /// The operating system refused; the text names call and cause.
@@ -54,8 +58,8 @@ package enum LinkError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .peerGone(let how): "peer is gone: \(how)"
         case .peerStalled(let what): "peer stalled: \(what)"
-        case .damaged(let what): "damaged message: \(what)"
         case .peerCorrupt(let what): "peer broke the protocol: \(what)"
+        case .damaged(let what): "damaged on its way: \(what)"
         case .interrupted(let signal): "interrupted by signal \(signal)"
         case .system(let what): what
         }

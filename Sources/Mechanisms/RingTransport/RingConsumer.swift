@@ -6,14 +6,17 @@ struct RingConsumer {
     struct Cursor: Equatable {
         fileprivate(set) var head: UInt64 = 0
         fileprivate var cachedTail: UInt64 = 0  // re-read only when the ring seems empty
-        fileprivate var sequence: UInt64 = 0
+        fileprivate var sequence: UInt32 = 0  // wraps
         fileprivate var isBarrierNeeded = true
     }
 
     /// A checked message record in the ring.
     struct Record {
-        let payloadOffset: Int
-        let byteCount: Int
+        fileprivate let header: RecordHeader
+        fileprivate let offset: Int
+
+        var payloadOffset: Int { offset + RingLayout.recordHeaderByteCount }
+        var byteCount: Int { Int(header.byteCount) }
     }
 
     let ring: RingView
@@ -48,7 +51,7 @@ struct RingConsumer {
     @inline(__always)
     func front(_ cursor: inout Cursor) throws(LinkError) -> Record {
         var offset = Int(cursor.head & UInt64(ring.capacity - 1))
-        var header = ring.records.header(at: offset)
+        var header = header(at: offset)
         if header.kind == RecordKind.skip.rawValue {
             let beforeEnd = ring.capacity - offset
             guard offset > 0, header.sequence == cursor.sequence,
@@ -61,9 +64,9 @@ struct RingConsumer {
                     at: cursor.head, ring.direction)
             }
             cursor.head += UInt64(beforeEnd)
-            cursor.sequence += 1
+            cursor.sequence &+= 1
             offset = 0
-            header = ring.records.header(at: 0)
+            header = self.header(at: 0)
         }
         let byteCount = Int(header.byteCount)
         let available = min(Int(cursor.cachedTail - cursor.head), ring.capacity - offset)
@@ -75,8 +78,24 @@ struct RingConsumer {
                 header, sequence: cursor.sequence, maximum: maximumMessageByteCount,
                 available: available, at: cursor.head, ring.direction)
         }
-        return Record(
-            payloadOffset: offset + RingLayout.recordHeaderByteCount, byteCount: byteCount)
+        return Record(header: header, offset: offset)
+    }
+
+    /// A copy of the header at `offset`, its seal taken off: a damaged one has a wrong kind.
+    @inline(__always)
+    private func header(at offset: Int) -> RecordHeader {
+        var header = ring.records.header(at: offset)
+        if ring.hasChecksums { header.toggleSeal() }
+        return header
+    }
+
+    /// Whether header and payload are as they were when the producer summed them up. It finds
+    /// accidents, not malice: the producer can still write.
+    @inline(__always)
+    func isIntact(_ record: Record) -> Bool {
+        !ring.hasChecksums
+            || ring.records.checksum(of: record.header, at: record.offset)
+                == record.header.checksum
     }
 
     /// Gives the room of `record`, the oldest message, back to the producer.
@@ -85,7 +104,7 @@ struct RingConsumer {
     @inline(__always)
     func release(_ record: Record, _ cursor: inout Cursor) -> Bool {
         cursor.head += UInt64(RingLayout.recordByteCount(forMessage: record.byteCount))
-        cursor.sequence += 1
+        cursor.sequence &+= 1
         if cursor.isBarrierNeeded && canOmitBarrier {
             cursor.isBarrierNeeded = !ring.roomDoorbell.sleeperBringsBarrier
         }
@@ -95,6 +114,13 @@ struct RingConsumer {
     }
 
     // MARK: - Errors
+
+    @inline(never)
+    static func damaged(_ record: Record, _ direction: RingDirection) -> LinkError {
+        .damaged(
+            "\(direction.rawValue): message of \(record.byteCount) bytes, sequence number"
+                + " \(record.header.sequence): its checksum is wrong")
+    }
 
     // Static, with plain numbers: an address of `self` or the cursor would force both into memory.
 
@@ -110,12 +136,12 @@ struct RingConsumer {
 
     @inline(never)
     private static func corruptMessage(
-        _ header: RecordHeader, sequence: UInt64, maximum: Int, available: Int,
+        _ header: RecordHeader, sequence: UInt32, maximum: Int, available: Int,
         at position: UInt64, _ direction: RingDirection
     ) -> LinkError {
         let fault: String
         if header.kind != RecordKind.message.rawValue {
-            fault = "kind \(header.kind), must be a message's"
+            fault = "kind \(header.kind), must be a message's (or the header is damaged)"
         } else if header.sequence != sequence {
             fault = "sequence number \(header.sequence), must be \(sequence)"
         } else {
@@ -128,7 +154,7 @@ struct RingConsumer {
 
     @inline(never)
     private static func corruptSkip(
-        _ header: RecordHeader, sequence: UInt64, offset: Int, beforeEnd: Int,
+        _ header: RecordHeader, sequence: UInt32, offset: Int, beforeEnd: Int,
         at position: UInt64, _ direction: RingDirection
     ) -> LinkError {
         let fault: String

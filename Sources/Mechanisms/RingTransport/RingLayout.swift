@@ -18,13 +18,14 @@
 package struct RingLayout: Equatable, Sendable {
     /// "HERMRING" as bytes in memory order on a little-endian machine.
     package static let magic: UInt64 = 0x474E_4952_4D52_4548
-    package static let version: UInt64 = 1
+    package static let version: UInt64 = 2
 
     package static let magicOffset = 0
     package static let versionOffset = 8
     package static let segmentByteCountOffset = 16
     package static let capacityOffset = 24
     package static let sessionOffset = 32  // two words of 8 bytes
+    package static let checksumsOffset = 48  // 1 with checksums, else 0
     package static let headerByteCount = 8192
 
     package static let headOffset = 0
@@ -42,12 +43,16 @@ package struct RingLayout: Equatable, Sendable {
     /// Bytes in one direction's ring of records; a power of two.
     package let capacity: Int
 
+    /// Whether records carry checksums.
+    package let hasChecksums: Bool
+
     /// Nil when `capacity` is no power of two in range: it may come from a peer.
-    package init?(capacity: UInt64) {
+    package init?(capacity: UInt64, hasChecksums: Bool = true) {
         guard let capacity = Int(exactly: capacity), Self.capacityRange.contains(capacity),
             capacity.nonzeroBitCount == 1
         else { return nil }
         self.capacity = capacity
+        self.hasChecksums = hasChecksums
     }
 
     package var segmentByteCount: Int { Self.headerByteCount + 2 * capacity }
@@ -109,14 +114,4 @@ package enum RecordKind: UInt32 {
     case message = 0x4D53_4721
     /// Unused bytes up to the end of the ring; the next record lies at its start.
     case skip = 0x534B_4950
-}
-
-/// The first 16 bytes of a record, as one end wrote them.
-struct RecordHeader {
-    /// Payload bytes, padding excluded.
-    var byteCount: UInt32
-    /// A ``RecordKind``, unless the peer is broken.
-    var kind: UInt32
-    /// Counts this ring's records from zero, skips included.
-    var sequence: UInt64
 }

@@ -16,9 +16,9 @@ package final class RingLink: MessageLink {
 
     private let mapping: SharedMapping  // the producer's and the consumer's views point into it
     private let layout: RingLayout
-    private let producer: RingProducer
+    let producer: RingProducer
     private let consumer: RingConsumer
-    private var outgoing = RingProducer.Cursor()
+    var outgoing = RingProducer.Cursor()
     private var reserving = RingProducer.Cursor()  // from `waitForRoom` to `send`
     private var incoming = RingConsumer.Cursor()
     private let end: RingEnd
@@ -27,8 +27,16 @@ package final class RingLink: MessageLink {
     private let waitPolicy: WaitPolicy
     private let barrier: SleeperBarrier
     private let watch: Watch
-    private var counts = LinkStatistics()
-    private var isClosed = false
+    var counts = LinkStatistics()
+    private(set) var isClosed = false
+
+    /// Applied to the next message that is sent, and then forgotten.
+    package var fault: RingFault? {
+        didSet { isOrdinary = fault == nil && !isClosed }
+    }
+
+    /// Whether neither the end is closed nor a fault waits: what sending asks about both at once.
+    private var isOrdinary = true
 
     /// Attaches the coordinator's end of `segment`, once.
     package static func coordinatorEnd(
@@ -87,6 +95,7 @@ package final class RingLink: MessageLink {
     package func close() {
         guard !isClosed else { return }
         isClosed = true
+        isOrdinary = false
         // Release pairs with the peer's acquire: who sees the word sees all that was sent.
         ownState.storeReleasing(EndState.closed.rawValue)
         producer.ring.dataDoorbell.ring()
@@ -94,17 +103,9 @@ package final class RingLink: MessageLink {
     }
 
     package func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError) {
-        precondition(byteCount >= 0 && byteCount <= maximumMessageByteCount)
-        precondition(!isClosed, "a closed link sends nothing")
-        if try peerIsClosed() { throw Self.closedByPeer }
+        guard isOrdinary else { return try sendFaulty(byteCount: byteCount, fill) }
         var cursor = outgoing
-        let offset: Int
-        if let found = try producer.tryReserve(byteCount: byteCount, &cursor) {
-            offset = found
-        } else {
-            offset = try waitForRoom(byteCount: byteCount)
-            cursor = reserving
-        }
+        let offset = try reserve(byteCount: byteCount, &cursor)
         let before = outgoing.tail
         producer.ring.records.withMutablePayload(
             at: offset + RingLayout.recordHeaderByteCount, byteCount: byteCount, fill)
@@ -113,6 +114,21 @@ package final class RingLink: MessageLink {
         outgoing = cursor
         counts.messagesSent += 1
         counts.bytesSent += byteCount
+    }
+
+    /// Waits for room; `cursor` is a copy of `outgoing`.
+    ///
+    /// - Returns: byte offset of the record.
+    @inline(__always)
+    func reserve(
+        byteCount: Int, _ cursor: inout RingProducer.Cursor
+    ) throws(LinkError) -> Int {
+        precondition(byteCount >= 0 && byteCount <= maximumMessageByteCount)
+        if try peerIsClosed() { throw Self.closedByPeer }
+        if let found = try producer.tryReserve(byteCount: byteCount, &cursor) { return found }
+        let offset = try waitForRoom(byteCount: byteCount)
+        cursor = reserving
+        return offset
     }
 
     package func receive(_ read: (RawSpan) -> Void) throws(LinkError) {
@@ -138,6 +154,7 @@ package final class RingLink: MessageLink {
         _ read: (RawSpan) -> Void, _ cursor: inout RingConsumer.Cursor
     ) throws(LinkError) {
         let record = try consumer.front(&cursor)
+        guard consumer.isIntact(record) else { throw drop(record, &cursor) }
         let before = incoming.head
         consumer.ring.records.withPayload(
             at: record.payloadOffset, byteCount: record.byteCount, read)
@@ -146,6 +163,17 @@ package final class RingLink: MessageLink {
         incoming = cursor
         counts.messagesReceived += 1
         counts.bytesReceived += record.byteCount
+    }
+
+    /// Gives a damaged record's room back, so that the next one is the oldest.
+    @inline(never)
+    private func drop(
+        _ record: RingConsumer.Record, _ cursor: inout RingConsumer.Cursor
+    ) -> LinkError {
+        if consumer.release(record, &cursor) { counts.wakes += 1 }
+        incoming = cursor
+        counts.messagesDamaged += 1
+        return RingConsumer.damaged(record, consumer.ring.direction)
     }
 
     // MARK: - Waiting
@@ -201,7 +229,13 @@ package final class RingLink: MessageLink {
             default: throw .system("cannot sleep on a doorbell: errno \(outcome)")
             }
             if try isReady() { return }
-            try watch()
+            do throws(LinkError) {
+                try watch()
+            } catch {
+                // What the peer published since the look above and before it died still counts.
+                if try isReady() { return }
+                throw error
+            }
         }
     }
 
@@ -231,22 +265,4 @@ package final class RingLink: MessageLink {
     }
 
     private static let closedByPeer = LinkError.peerGone("closed")
-}
-
-/// What one end of a link did so far.
-package struct LinkStatistics: Equatable, Sendable {
-    package var messagesSent = 0
-    package var messagesReceived = 0
-    package var bytesSent = 0
-    package var bytesReceived = 0
-    /// Looks at an empty or full ring while spinning.
-    package var spins = 0
-    /// Times the core was offered to others.
-    package var yields = 0
-    /// Times the kernel was asked to sleep.
-    package var sleeps = 0
-    /// Times the peer slept and was woken: system calls.
-    package var wakes = 0
-
-    package init() {}
 }

@@ -90,18 +90,33 @@ struct SharedRecords {
     /// the compiler to read the shared bytes a second time.
     func header(at offset: Int) -> RecordHeader {
         let words = unsafe headerWords(at: offset)
-        let first = unsafe words[0].load(ordering: .relaxed)
-        return RecordHeader(
-            byteCount: UInt32(truncatingIfNeeded: first),
-            kind: UInt32(truncatingIfNeeded: first >> 32),
-            sequence: unsafe words[1].load(ordering: .relaxed))
+        return unsafe RecordHeader(
+            words: words[0].load(ordering: .relaxed), words[1].load(ordering: .relaxed))
     }
 
     func setHeader(_ header: RecordHeader, at offset: Int) {
+        let (first, second) = header.words
         let words = unsafe headerWords(at: offset)
-        let first = UInt64(header.kind) << 32 | UInt64(header.byteCount)
         unsafe words[0].store(first, ordering: .relaxed)
-        unsafe words[1].store(header.sequence, ordering: .relaxed)
+        unsafe words[1].store(second, ordering: .relaxed)
+    }
+
+    /// The checksum of a header and the payload behind it. The peer may write meanwhile.
+    @inline(__always)
+    func checksum(of header: RecordHeader, at offset: Int) -> UInt32 {
+        var result: UInt32 = 0
+        withPayload(
+            at: offset + RingLayout.recordHeaderByteCount, byteCount: Int(header.byteCount)
+        ) { result = RecordChecksum.of($0, header: header.digest) }
+        return result
+    }
+
+    /// Turns one bit over, as a fault in memory would; bits count from `offset`.
+    func flip(bit: Int, from offset: Int) {
+        let index = offset + bit / 8
+        precondition(index >= 0 && index < byteCount)
+        let byte = unsafe base.load(fromByteOffset: index, as: UInt8.self)
+        unsafe base.storeBytes(of: byte ^ 1 << UInt8(bit % 8), toByteOffset: index, as: UInt8.self)
     }
 
     /// Reads a payload in place.
@@ -130,6 +145,7 @@ struct SharedRecords {
 struct RingView {
     let direction: RingDirection
     let capacity: Int
+    let hasChecksums: Bool
     let head: SharedCounter
     let tail: SharedCounter
     let dataDoorbell: Doorbell
@@ -140,6 +156,7 @@ struct RingView {
         let control = layout.controlOffset(of: direction)
         self.direction = direction
         capacity = layout.capacity
+        hasChecksums = layout.hasChecksums
         head = SharedCounter(in: mapping, at: control + RingLayout.headOffset)
         tail = SharedCounter(in: mapping, at: control + RingLayout.tailOffset)
         dataDoorbell = Doorbell(in: mapping, at: control + RingLayout.dataDoorbellOffset)

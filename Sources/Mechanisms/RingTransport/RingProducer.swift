@@ -12,7 +12,7 @@ struct RingProducer {
     struct Cursor: Equatable {
         fileprivate(set) var tail: UInt64 = 0
         fileprivate var cachedHead: UInt64 = 0  // re-read only when room seems to be lacking
-        fileprivate var sequence: UInt64 = 0
+        fileprivate var sequence: UInt32 = 0  // wraps
         fileprivate var isBarrierNeeded = true
     }
 
@@ -56,8 +56,20 @@ struct RingProducer {
     /// - Returns: whether the consumer slept and was woken.
     @inline(__always)
     func publish(byteCount: Int, at offset: Int, _ cursor: inout Cursor) -> Bool {
+        finish(byteCount: byteCount, at: offset, &cursor)
+        return show(&cursor)
+    }
+
+    /// The first half of publishing: completes the record at `offset`.
+    @inline(__always)
+    func finish(byteCount: Int, at offset: Int, _ cursor: inout Cursor) {
         setHeader(.message, byteCount: byteCount, at: offset, &cursor)
         cursor.tail += UInt64(RingLayout.recordByteCount(forMessage: byteCount))
+    }
+
+    /// The second half: shows the consumer all records that are complete.
+    @inline(__always)
+    func show(_ cursor: inout Cursor) -> Bool {
         if cursor.isBarrierNeeded && canOmitBarrier {
             cursor.isBarrierNeeded = !ring.dataDoorbell.sleeperBringsBarrier
         }
@@ -66,15 +78,23 @@ struct RingProducer {
         return ring.dataDoorbell.ringIfSleeping(isBarrierNeeded: cursor.isBarrierNeeded)
     }
 
+    /// For fault injection: shows the records without a look at who sleeps.
+    func showSilently(_ cursor: inout Cursor) { ring.tail.storeReleasing(cursor.tail) }
+
+    /// For fault injection: as if a record had been lost.
+    func skipSequenceNumber(_ cursor: inout Cursor) { cursor.sequence &+= 1 }
+
     @inline(__always)
     private func setHeader(
         _ kind: RecordKind, byteCount: Int, at offset: Int, _ cursor: inout Cursor
     ) {
-        ring.records.setHeader(
-            RecordHeader(
-                byteCount: UInt32(byteCount), kind: kind.rawValue, sequence: cursor.sequence),
-            at: offset)
-        cursor.sequence += 1
+        var header = RecordHeader(kind, byteCount: byteCount, sequence: cursor.sequence)
+        if ring.hasChecksums {
+            if kind == .message { header.checksum = ring.records.checksum(of: header, at: offset) }
+            header.toggleSeal()
+        }
+        ring.records.setHeader(header, at: offset)
+        cursor.sequence &+= 1
     }
 
     /// Static, with plain numbers: an address of `self` or the cursor would force both into memory.

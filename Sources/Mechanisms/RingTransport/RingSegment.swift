@@ -55,11 +55,14 @@ package struct RingSegment: ~Copyable, Sendable {
 
     /// Creates a segment with two empty rings.
     ///
-    /// - Parameter capacityPerDirection: bytes, a power of two from 4096 to 2^40.
+    /// - Parameters:
+    ///   - capacityPerDirection: bytes, a power of two from 4096 to 2^40.
+    ///   - hasChecksums: whether both ends protect every record by a checksum.
     package static func create(
-        capacityPerDirection: Int, session: RingSession
+        capacityPerDirection: Int, session: RingSession, hasChecksums: Bool = true
     ) throws(RingError) -> RingSegment {
-        guard let layout = RingLayout(capacity: UInt64(clamping: capacityPerDirection)) else {
+        let capacity = UInt64(clamping: capacityPerDirection)
+        guard let layout = RingLayout(capacity: capacity, hasChecksums: hasChecksums) else {
             preconditionFailure("the capacity must be a power of two from 4096 to 2^40")
         }
         do throws(MappedMemoryError) {
@@ -85,7 +88,11 @@ package struct RingSegment: ~Copyable, Sendable {
         // Without magic and version, no other field means anything.
         try check(magicAndVersion, in: mapping)
         let capacity = SharedCounter(in: mapping, at: RingLayout.capacityOffset).loadRelaxed()
-        guard let layout = RingLayout(capacity: capacity) else {
+        let checksums = SharedCounter(in: mapping, at: RingLayout.checksumsOffset).loadRelaxed()
+        guard checksums <= 1 else {
+            throw .handshake(field: "checksums", expected: "0 or 1", found: "\(checksums)")
+        }
+        guard let layout = RingLayout(capacity: capacity, hasChecksums: checksums == 1) else {
             throw .handshake(
                 field: "capacity", expected: "a power of two from 4096 to 2^40",
                 found: "\(capacity)")
@@ -149,6 +156,9 @@ package struct RingSegment: ~Copyable, Sendable {
             Field(
                 name: "capacity", offset: RingLayout.capacityOffset,
                 value: UInt64(layout.capacity)),
+            Field(
+                name: "checksums", offset: RingLayout.checksumsOffset,
+                value: layout.hasChecksums ? 1 : 0),
             Field(
                 name: "session (high half)", offset: RingLayout.sessionOffset,
                 value: session.high),

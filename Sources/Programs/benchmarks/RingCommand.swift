@@ -10,6 +10,12 @@ struct RingCommand: ParsableCommand {
     @Option(help: "Samples of each throughput; the median is reported.")
     var samples = 7
 
+    @Flag(inversion: .prefixedNo, help: "Whether the rings' records carry checksums.")
+    var checksums = true
+
+    @Flag(help: "Measures the rings alone, not pipes and sockets.")
+    var ringsOnly = false
+
     func validate() throws {
         guard samples > 0 else { throw ValidationError("--samples must be at least 1") }
     }
@@ -20,6 +26,10 @@ struct RingCommand: ParsableCommand {
         try bindToProcessor(0)
         try printThroughput()
         try printRoundTrips()
+    }
+
+    private var chosen: [(name: String, transport: Transport, policy: WaitPolicy)] {
+        Self.contenders.filter { !ringsOnly || $0.transport == .ring }
     }
 
     /// What is compared, and how it waits; kernel channels always sleep.
@@ -34,10 +44,11 @@ struct RingCommand: ParsableCommand {
         print("\nOne way, processor 0 to 1, median of \(samples) [least, most]; M messages/s")
         for (byteCount, messageCount) in [(64, 1_000_000), (4096, 100_000), (65536, 8_000)] {
             var placement = try PlacementProbe.run()
-            for (name, transport, policy) in Self.contenders {
+            for (name, transport, policy) in chosen {
                 let benchmark = RingThroughput(
                     channel: Channel(
-                        transport: transport, policy: policy, messageByteCount: byteCount),
+                        transport: transport, policy: policy, messageByteCount: byteCount,
+                        hasChecksums: checksums),
                     messageCount: transport == .ring ? messageCount : messageCount / 5,
                     sampleCount: samples)
                 let rates = try benchmark.run()
@@ -58,11 +69,12 @@ struct RingCommand: ParsableCommand {
         print("\nRound trip, processor 0 to 1 and back; us")
         for byteCount in [64, 4096] {
             var placement = try PlacementProbe.run()
-            for (name, transport, policy) in Self.contenders {
+            for (name, transport, policy) in chosen {
                 let isSpinning = policy.spinIterations > 0
                 let times = try RoundTrip(
                     channel: Channel(
-                        transport: transport, policy: policy, messageByteCount: byteCount),
+                        transport: transport, policy: policy, messageByteCount: byteCount,
+                        hasChecksums: checksums),
                     roundCount: isSpinning ? 200_000 : 30_000
                 ).run()
                 let before = placement

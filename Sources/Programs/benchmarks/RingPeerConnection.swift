@@ -9,6 +9,8 @@ struct Channel {
     let policy: WaitPolicy
     /// Of every message.
     let messageByteCount: Int
+    /// Of a ring's records.
+    var hasChecksums = true
     /// Of a ring direction; other transports ignore it.
     var capacity: Int {
         max(1 << 18, RingSegment.capacity(forMessageByteCount: messageByteCount, messageCount: 16))
@@ -44,7 +46,8 @@ struct PeerConnection: ~Copyable {
     ) throws -> PeerConnection {
         let session = RingSession.random()
         let segment = try RingSegment.create(
-            capacityPerDirection: channel.capacity, session: session)
+            capacityPerDirection: channel.capacity, session: session,
+            hasChecksums: channel.hasChecksums)
         let process = try PeerProcess.start(
             arguments + ["--session", "\(session)"], inheriting: [segment.descriptor])
         let link = try RingLink.coordinatorEnd(

@@ -14,11 +14,17 @@ extension WorkerPort {
     }
 
     /// Tells a link to another DIMM from the coordinator's when it fails.
+    ///
+    /// - Parameter absence: in place of what a worker that is gone can neither send nor take.
     private static func crossing<Value>(
-        _ index: Int, _ body: () throws(LinkError) -> Value
+        _ index: Int, orIfGone absence: Value, _ body: () throws(LinkError) -> Value
     ) throws(LinkError) -> Value {
         do {
             return try body()
+        } catch .peerGone {
+            return absence
+        } catch .damaged(let what) {
+            throw .damaged(what)
         } catch {
             throw .system("the link to DIMM \(index): \(error)")
         }
@@ -57,7 +63,8 @@ extension WorkerPort {
             auxiliary: dimm, step: request.step)
         transfer.time = reply.time
         let peer = try peer(request.auxiliary)
-        try Self.crossing(request.auxiliary) { () throws(LinkError) in
+        // What a lost worker was to get is lost; the one in its place will say that none came.
+        try Self.crossing(request.auxiliary, orIfGone: ()) { () throws(LinkError) in
             try peer.send(byteCount: MessageHeader.byteCount + count * parcelByteCount) {
                 transfer.encode(into: &$0)
                 fill(&$0)
@@ -78,14 +85,22 @@ extension WorkerPort {
         var outcome: Result<Bool, LinkError> = .success(false)
         // What an earlier exchange left behind has a lower number, and is dropped.
         while try outcome.get() == false {
-            let wasThere = try Self.crossing(request.auxiliary) { () throws(LinkError) in
-                try peer.tryReceive { transfer in
-                    outcome = Result { () throws(LinkError) in
-                        try Self.isAnnounced(
-                            transfer, by: request, count: count, parcelByteCount: parcelByteCount)
+            let wasThere: Bool
+            do {
+                wasThere = try Self.crossing(request.auxiliary, orIfGone: false) {
+                    () throws(LinkError) in
+                    try peer.tryReceive { transfer in
+                        outcome = Result { () throws(LinkError) in
+                            try Self.isAnnounced(
+                                transfer, by: request, count: count,
+                                parcelByteCount: parcelByteCount)
+                        }
+                        if case .success(true) = outcome { place(transfer) }
                     }
-                    if case .success(true) = outcome { place(transfer) }
                 }
+            } catch .damaged {
+                // What came damaged has not come.
+                continue
             }
             if !wasThere { break }
         }

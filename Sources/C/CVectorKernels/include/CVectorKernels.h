@@ -5,7 +5,8 @@
 // bits. Call nothing here unless `vector_kernels_supported` returned nonzero.
 //
 // Callers have checked every length. No pointer needs alignment. Outputs
-// overlap no input, except where a comment says "in place".
+// overlap no input, except where a comment says "in place". The checksum at the end stands apart:
+// its instruction is older, it has a `supported` of its own, and target `RingTransport` calls it.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -82,3 +83,12 @@ size_t vector_shifted_activity(const float *gates, const float *means, const flo
 void vector_attention(const float *queries, size_t heads, size_t head_size, const float *keys,
                       const float *values, size_t positions, float scale, float *scores,
                       float *context);
+
+// Checksums.
+
+/// Nonzero when this processor has the CRC-32C instruction of SSE4.2.
+int vector_checksum_supported(void);
+
+/// The checksum of a record; `RecordChecksum` defines it. Another process may write `bytes`
+/// meanwhile: the result is then any number.
+uint32_t vector_checksum(uint64_t header, const uint8_t *bytes, size_t count);

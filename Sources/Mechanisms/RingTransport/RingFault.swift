@@ -1,0 +1,79 @@
+import Messages
+
+/// What can go wrong with one message, made to happen: ``RingLink/fault`` holds it for the next.
+package enum RingFault {
+    /// Half of the payload is in the ring, nothing is published, and the closure runs. If it
+    /// returns, the message is completed and sent as if nothing had been.
+    case halfWritten(then: () -> Void)
+    /// This bit of the payload, counted modulo its length, is turned over behind the checksum's
+    /// back; an empty payload's checksum instead.
+    case corruptPayload(bit: Int)
+    /// This bit of the header, modulo 96 (its checksum excluded), is turned over.
+    case corruptHeader(bit: Int)
+    /// The message carries the sequence number after the one that is due, and so do all after it.
+    case skipSequence
+    /// The message is published, and whoever sleeps for it is not woken.
+    case loseDoorbell
+}
+
+extension RingLink {
+    /// Sends one message with the fault that waits for it. Traps when the end is closed.
+    @inline(never)
+    func sendFaulty(
+        byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError) {
+        precondition(!isClosed, "a closed link sends nothing")
+        guard let fault else { preconditionFailure("an open end without a fault is ordinary") }
+        var cursor = outgoing
+        let offset = try reserve(byteCount: byteCount, &cursor)
+        self.fault = nil
+        let payloadOffset = offset + RingLayout.recordHeaderByteCount
+        if case .halfWritten(let interruption) = fault {
+            writeInHalves(byteCount: byteCount, at: payloadOffset, fill, between: interruption)
+        } else {
+            producer.ring.records.withMutablePayload(
+                at: payloadOffset, byteCount: byteCount, fill)
+        }
+        if case .skipSequence = fault { producer.skipSequenceNumber(&cursor) }
+        producer.finish(byteCount: byteCount, at: offset, &cursor)
+        switch fault {
+        case .corruptPayload(let bit) where byteCount > 0:
+            producer.ring.records.flip(bit: bit % (8 * byteCount), from: payloadOffset)
+        case .corruptPayload:
+            producer.ring.records.flip(bit: 0, from: offset + 12)
+        case .corruptHeader(let bit):
+            producer.ring.records.flip(bit: bit % 96, from: offset)
+        case .halfWritten, .skipSequence, .loseDoorbell:
+            break
+        }
+        if case .loseDoorbell = fault {
+            producer.showSilently(&cursor)
+        } else if producer.show(&cursor) {
+            counts.wakes += 1
+        }
+        outgoing = cursor
+        counts.messagesSent += 1
+        counts.bytesSent += byteCount
+    }
+
+    private func writeInHalves(
+        byteCount: Int, at offset: Int, _ fill: (inout MutableRawSpan) -> Void,
+        between interruption: () -> Void
+    ) {
+        var whole = [UInt8](repeating: 0, count: byteCount)
+        var span = whole.mutableSpan
+        var bytes = unsafe span.mutableBytes
+        fill(&bytes)
+        let records = producer.ring.records
+        func copy(_ range: Range<Int>) {
+            records.withMutablePayload(at: offset, byteCount: byteCount) { payload in
+                for index in range {
+                    payload.storeBytes(of: whole[index], toByteOffset: index, as: UInt8.self)
+                }
+            }
+        }
+        copy(0..<byteCount / 2)
+        interruption()
+        copy(byteCount / 2..<byteCount)
+    }
+}

@@ -1,0 +1,111 @@
+import Messages
+import RingTransport
+import SeededRandom
+import Testing
+
+/// What the checksum is, and what it finds.
+@Suite struct RingChecksumTests {
+    /// One bit at a time, from the definition of the code.
+    private static func crc(_ start: UInt32, over bytes: some Sequence<UInt8>) -> UInt32 {
+        bytes.reduce(start) { crc, byte in
+            (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in
+                crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1
+            }
+        }
+    }
+
+    private static func bytes<T: FixedWidthInteger>(of value: T) -> [UInt8] {
+        (0..<T.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> T(8 * $0)) }
+    }
+
+    /// The definition: words to four lanes in turn, then the lanes.
+    private static func model(_ payload: [UInt8], header: UInt64) -> UInt32 {
+        let start = crc(0, over: bytes(of: header))
+        let padded = payload + [UInt8](repeating: 0, count: (8 - payload.count % 8) % 8)
+        let lanes = (0..<4).map { lane in
+            stride(from: lane * 8, to: padded.count, by: 32).reduce(start) { crc, offset in
+                Self.crc(crc, over: padded[offset..<offset + 8])
+            }
+        }
+        return crc(start, over: lanes.flatMap { bytes(of: $0) })
+    }
+
+    @Test func `The model is the CRC of the standard's check value`() {
+        // CRC-32C's check value by the catalogue of parametrised CRCs: inverted before and after.
+        #expect(~Self.crc(.max, over: "123456789".utf8) == 0xE306_9283)
+    }
+
+    @Test func `Instruction, table and definition agree on every length`() {
+        var random = SplitMix64(seed: 7)
+        for byteCount in Array(0...200) + [1023, 1024, 4096, 5001] {
+            let payload = (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            let header = random.next()
+            let expected = Self.model(payload, header: header)
+            let span = unsafe payload.span.bytes
+            #expect(RecordChecksum.byTable(span, header: header) == expected)
+            if RecordChecksum.hasInstruction {
+                #expect(RecordChecksum.byInstruction(span, header: header) == expected)
+            }
+        }
+    }
+
+    @Test(arguments: [1, 8, 31, 32, 100])
+    func `Every damaged bit of a payload is found, and the link goes on`(byteCount: Int) throws {
+        let ring = try RingFixture()
+        for bit in 0..<8 * byteCount {
+            ring.coordinator.fault = .corruptPayload(bit: bit)
+            try ring.coordinator.send(1, byteCount: byteCount)
+            try ring.coordinator.send(UInt64(bit))
+            do throws(LinkError) {
+                try ring.worker.receive { _ in Issue.record("bit \(bit): the payload was shown") }
+            } catch {
+                guard case .damaged(let what) = error else { throw error }
+                #expect(what.contains("message of \(byteCount) bytes"))
+            }
+            if try ring.worker.receiveNumber() != (8, UInt64(bit)) { Issue.record("bit \(bit)") }
+        }
+        #expect(ring.worker.statistics.messagesDamaged == 8 * byteCount)
+        #expect(ring.worker.statistics.messagesReceived == 8 * byteCount)
+    }
+
+    @Test func `Every damaged bit of a header ends the stream`() throws {
+        for bit in 0..<96 {
+            let ring = try RingFixture()
+            // A second message behind it, so that more bytes are there than the size says.
+            ring.coordinator.fault = .corruptHeader(bit: bit)
+            try ring.coordinator.send(1, byteCount: 100)
+            try ring.coordinator.send(2, byteCount: 1000)
+            do throws(LinkError) {
+                try ring.worker.receive { _ in Issue.record("bit \(bit): the payload was shown") }
+            } catch {
+                guard case .peerCorrupt = error else { throw error }
+            }
+        }
+    }
+
+    @Test func `A damaged checksum is damage to the message alone`() throws {
+        let ring = try RingFixture()
+        try ring.coordinator.send(1)
+        ring.memory.setWord32(0, at: ring.toWorkerRecords + 12)
+        try ring.coordinator.send(2)
+        #expect(throws: LinkError.self) { try ring.worker.receiveNumber() }
+        #expect(try ring.worker.receiveNumber() == (8, 2))
+    }
+
+    @Test func `Damaged messages give their room back`() throws {
+        let ring = try RingFixture()
+        for round in 0..<50 {
+            ring.coordinator.fault = .corruptPayload(bit: round)
+            try ring.coordinator.send(1, byteCount: 2000)
+            #expect(throws: LinkError.self) { try ring.worker.tryReceiveNumber() }
+            #expect(try ring.worker.tryReceiveNumber() == nil)
+        }
+    }
+
+    @Test func `Without checksums both ends agree to look for nothing`() throws {
+        let ring = try RingFixture(hasChecksums: false)
+        ring.coordinator.fault = .corruptPayload(bit: 3)
+        try ring.coordinator.send(0)
+        #expect(try ring.worker.receiveNumber() == (8, 8))
+    }
+}
