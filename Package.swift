@@ -228,6 +228,9 @@ let package = Package(
                 "BaselineTiming", "HardwareModel", "ModelCatalogue", "Quantities",
                 "SyntheticActivity", "Topology",
             ]),
+        suite(
+            "FaultInjectionTests",
+            imports: ["FaultInjection", "Messages", "SeededRandom", "Simulation"]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),

@@ -97,6 +97,7 @@ extension LaunchTests {
             // At this dilation the prefill alone takes minutes.
             let launch = try model.launch([
                 "--clock", "paced", "--dilation", "1000000", "--topology", "2-dimm",
+                "--restarts", "0",
             ])
             launch.wait(for: "two workers") { launch.workers.count == 2 }
             usleep(300_000)

@@ -250,6 +250,7 @@ extension LaunchTests {
         @Test func `A killed worker ends the emulation, and nothing is left`() throws {
             let launch = try Launch([
                 "emulate", "--model", "opt-13b", "--prompt-tokens", "16", "--tokens", "128",
+                "--restarts", "0",
             ])
             launch.wait(for: "eight workers") { launch.workers.count == 8 }
             launch.workers.last.map { _ = kill($0.identifier, SIGKILL) }

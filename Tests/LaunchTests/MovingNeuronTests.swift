@@ -157,7 +157,7 @@ extension LaunchTests {
                     "run", "--model", ReLUModel.path, "--raw", "--ignore-eos", "--prompt",
                     "The library provides", "--tokens", "200", "--topology", "4-dimm",
                     "--clock", "paced", "--dilation", "400", "--overrun-limit", "1",
-                    "--policy.rebalance", "lpt", "--policy.adjustment", "on",
+                    "--restarts", "0", "--policy.rebalance", "lpt", "--policy.adjustment", "on",
                 ])
             launch.wait(for: "text") { !launch.outputSoFar.isEmpty }
             let workers = launch.workers

@@ -25,7 +25,7 @@ extension LaunchTests {
         private func launchPrefilling() throws -> Launch {
             _ = try DefaultModel.path()
             let prompt = String(repeating: "word ", count: 6_000)
-            let launch = try Launch(["run", "--raw", "--prompt", prompt])
+            let launch = try Launch(["run", "--raw", "--restarts", "0", "--prompt", prompt])
             launch.wait(for: "four workers") { launch.workers.count == 4 }
             usleep(300_000)
             return launch
@@ -84,7 +84,8 @@ extension LaunchTests {
             let interrupted = try launchGenerating(options)
             interrupted.send(SIGINT)
             #expect(interrupted.finish(within: Self.promptly).ending == .exited(130))
-            try expectLoss(of: 2, by: SIGKILL, in: launchGenerating(options))
+            try expectLoss(
+                of: 2, by: SIGKILL, in: launchGenerating(options + ["--restarts", "0"]))
         }
 
         @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
@@ -143,7 +144,7 @@ extension LaunchTests {
         func `A worker's death ends the run with its DIMM, process and signal`(
             dimm: Int, signal: Int32
         ) throws {
-            let launch = try launchGenerating()
+            let launch = try launchGenerating(["--restarts", "0"])
             try expectLoss(of: dimm, by: signal, in: launch)
         }
 

@@ -5,6 +5,7 @@ import Pacing
 import SeededRandom
 import Simulation
 import Synchronization
+import Topology
 import Transformer
 
 /// How often something happens to a message, one in so many; 0 for never.

@@ -89,7 +89,8 @@ import WeightFormats
         var end: LinkError?
         do {
             var worker = try DIMMWorker.attach(
-                to: link, peers: WorkerPeers(links: [2: peer]), model: Self.model(), probe: SizeProbe(dimm: 1),
+                to: link, peers: WorkerPeers(links: [2: peer]), model: Self.model(),
+                probe: SizeProbe(dimm: 1),
                 pacing: .none)
             try worker.serve()
         } catch let error as LinkError {

@@ -142,7 +142,8 @@ struct ShapeConversation {
         }
         do {
             var worker = try ShapeWorker.attach(
-                to: link, peers: WorkerPeers(links: peers), probe: SizeProbe(dimm: shape.dimmIndex), pacing: .none)
+                to: link, peers: WorkerPeers(links: peers), probe: SizeProbe(dimm: shape.dimmIndex),
+                pacing: .none)
             try worker.serve()
         } catch let error as LinkError {
             end = error

@@ -117,7 +117,8 @@ package struct FaultText: Equatable, Sendable {
         var faults: [Fault] = []
         for _ in 0..<count {
             let drawn = Fault(
-                action, value: value, dimm: .random(in: 0..<max(1, extent.dimmCount), using: &random),
+                action, value: value,
+                dimm: .random(in: 0..<max(1, extent.dimmCount), using: &random),
                 point: Fault.Point(
                     token: .random(in: 0..<max(1, extent.tokenCount), using: &random),
                     layer: .random(in: 0..<max(1, extent.layerCount), using: &random),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FaultInjection
+import Pacing
 
 /// `--restarts` and `--stall-after`: what a run does about workers that fail.
 struct RecoveryOptions: ParsableArguments {
@@ -35,12 +36,18 @@ struct RecoveryOptions: ParsableArguments {
         }
     }
 
-    /// - Parameter dilation: of a paced run, where waiting for what takes emulated time is no
-    ///   stall; 1 otherwise.
-    func policy(dilation: Double = 1) -> RecoveryPolicy {
-        RecoveryPolicy(
+    /// In a paced run, waiting for what takes emulated time is no stall: its waits are as much
+    /// longer as its dilation says, and one that is still to be found may be large.
+    func policy(clock: ClockKind, dilation: DilationChoice) -> RecoveryPolicy {
+        let stretch: Double
+        switch (clock, dilation) {
+        case (.paced, .fixed(let chosen)): stretch = max(1, Double(chosen.thousandths) / 1000)
+        case (.paced, .automatic): stretch = 100
+        default: stretch = 1
+        }
+        return RecoveryPolicy(
             restartLimit: restarts,
-            stallAfter: .milliseconds(Int64(1000 * stallAfter * max(1, dilation))))
+            stallAfter: .milliseconds(Int64(min(1000 * stallAfter * stretch, 1e12))))
     }
 }
 

@@ -241,15 +241,7 @@ struct RunRequest {
     let binding: BindingStrictness
     let recovery: RecoveryOptions
 
-    /// A paced run's waits are as much longer as its dilation says; one that is still to be found
-    /// may be large.
-    var recoveryPolicy: RecoveryPolicy {
-        guard clock == .paced else { return recovery.policy() }
-        switch dilation {
-        case .fixed(let chosen): return recovery.policy(dilation: Double(chosen.thousandths) / 1e3)
-        case .automatic: return recovery.policy(dilation: 100)
-        }
-    }
+    var recoveryPolicy: RecoveryPolicy { recovery.policy(clock: clock, dilation: dilation) }
 
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }

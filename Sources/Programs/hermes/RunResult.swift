@@ -86,7 +86,8 @@ struct RunResult {
             "quality": qualityFigures,
             "migrations": (sharded?.migration ?? MigrationRecord()).json(request.placement),
             "recoveries": .array(
-                (sharded?.recoveries ?? []).map { $0.json(promptCount: setting.promptTokens.count) }),
+                (sharded?.recoveries ?? []).map { $0.json(promptCount: setting.promptTokens.count) }
+            ),
             "policy": ["partition": sharded?.partition.json ?? .null],
             "provenance": Provenance.record(
                 topology: setting.topology, topologyPath: setting.topologyPath),

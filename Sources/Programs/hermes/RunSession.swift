@@ -24,6 +24,7 @@ struct RunSession {
     private let predicted: PredictedMode?
     private let evaluation: Evaluation?
     private let threadCount: Int
+    private let progress = RunProgress()
 
     /// Opens topology and model and tokenizes the prompt; nothing is started yet.
     init(request: RunRequest, output: OutputOptions) throws {
@@ -116,6 +117,9 @@ struct RunSession {
             // Before the others are ended, so that it names who was lost.
             let failure = fleet.explain(error)
             fleet.stop()
+            if failure.code == .workerLost {
+                try output.deliver(unfinished(failure, fleet: fleet))
+            }
             throw failure
         } catch {
             fleet.stop()
@@ -297,6 +301,7 @@ struct RunSession {
         let clock = ContinuousClock()
         let start = clock.now
         var trail = LogitTrail()
+        defer { progress.generation = decoded.generation }
         try decoded.generation.run(
             firstLogits: logits, position: promptTokens.count,
             contextLength: loaded.model.shape.contextLength
@@ -319,6 +324,33 @@ struct RunSession {
         return try decoded.trail.comparison(
             model: loaded.model, prompt: promptTokens, generated: decoded.generation.tokens,
             threadCount: threadCount)
+    }
+
+    /// What there is of a run that lost a worker for good: the tokens so far, and what happened.
+    private func unfinished(_ failure: Failure, fleet: WorkerFleet) throws -> JSONValue {
+        let generation = progress.generation
+        return .object([
+            "model": ["sha256": .string(try ModelHash.hexadecimal(of: loaded))],
+            "prompt_tokens": .array(promptTokens.map { .integer(Int($0)) }),
+            "generated_tokens": .array((generation?.tokens ?? []).map { .integer(Int($0)) }),
+            "text": .string(generation?.text ?? ""),
+            "stop_reason": "worker_lost",
+            "clock": .string(request.clock.rawValue),
+            "seed": .unsigned(request.seed),
+            "dimms": .array(
+                fleet.workers.indices.map {
+                    .object([
+                        "index": .integer($0),
+                        "restarts": .integer(fleet.restartCount(ofDIMM: $0)),
+                    ])
+                }),
+            "provenance": Provenance.record(topology: topology, topologyPath: topologyPath),
+            "host": .object([
+                "failure": .string(failure.description),
+                "restarts": .array(fleet.restarts.map(\.json)),
+                "provenance": Provenance.hostRecord(topologyPath: topologyPath),
+            ]),
+        ])
     }
 
     // MARK: Reference
@@ -348,6 +380,11 @@ struct RunSession {
             predicted: predicted, evaluatedTokenCount: evaluation?.tokens.count,
             threadCount: threadCount)
     }
+}
+
+/// How far a run is, for when it ends early.
+private final class RunProgress {
+    var generation: Generation?
 }
 
 /// Turns a pending stop signal into the command's end.

@@ -127,7 +127,8 @@ package struct ShapeWorker: ~Copyable {
             return .nothing
         case .shutDown:
             return .farewell(step: header.step)
-        case .restoreKeysAndValues, .configure, .configureShape, .setActivityRule, .setHomes, .ready, .partialSum,
+        case .restoreKeysAndValues, .configure, .configureShape, .setActivityRule, .setHomes,
+            .ready, .partialSum,
             .attentionContext,
             .farewell, .fault, .neuronsGiven, .neuronsTaken, .neuronWeights, .neuronTransfer,
             .resume, .damagedRequest:

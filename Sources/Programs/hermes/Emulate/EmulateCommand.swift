@@ -75,6 +75,8 @@ struct EmulateCommand: ParsableCommand {
     @Option(help: "Write a Chrome Trace Event file in emulated time; opens in Perfetto.")
     var trace: String?
 
+    @OptionGroup(title: "Failures") var recovery: RecoveryOptions
+
     @OptionGroup var output: OutputOptions
 
     /// `--attention.split`.
@@ -100,6 +102,10 @@ struct EmulateCommand: ParsableCommand {
         }
         guard system.runsAsProcesses || clock == .virtual else {
             throw ValidationError("\(system.rawValue) is a timing schedule: it has no other clock")
+        }
+        guard system.runsAsProcesses || recovery.faults.isEmpty else {
+            throw ValidationError(
+                "\(system.rawValue) is a timing schedule: no worker of it can fail")
         }
         guard system.runsAsProcesses || (replay == nil && !explain && trace == nil) else {
             throw ValidationError(
@@ -138,7 +144,8 @@ struct EmulateCommand: ParsableCommand {
             batchSize: batch, promptTokenCount: promptTokens, tokenCount: tokens, seed: seed,
             clock: clock, dilation: dilation, overrunLimit: overrunLimit,
             attentionSplit: attentionSplit.wire, policy: try policy.policy(),
-            replay: replay, recordsTimeline: explain || trace != nil)
+            replay: replay, recordsTimeline: explain || trace != nil,
+            recovery: recovery.policy(clock: clock, dilation: dilation), faults: recovery.faults)
     }
 }
 

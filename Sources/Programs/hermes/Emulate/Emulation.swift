@@ -1,5 +1,6 @@
 import ActivationPredictor
 import Coordinator
+import FaultInjection
 import Logging
 import Messages
 import ModelCatalogue
@@ -27,6 +28,9 @@ struct EmulationRequest {
     var replay: String?
     /// Keeps every event, for a trace or an explanation.
     var recordsTimeline = false
+    /// What is done about workers that fail, and what is made to fail.
+    var recovery = RecoveryPolicy.none
+    var faults: [FaultText] = []
 }
 
 /// Policies of an emulation; `nil` is what the system does of its own.
@@ -103,5 +107,7 @@ struct ProcessRecord {
     let facts: [WorkerFacts]
     let processIdentifiers: [Int32]
     var paced: PacedRecord?
+    let recoveries: [RecoveryRecord]
+    let restarts: [WorkerRestart]
     let coordinatorPrivateDirty: Int?
 }

@@ -88,6 +88,7 @@ struct EmulationReport {
             "predictor": predictor(timed),
             "migrations": migrations,
             "links": .array(links), "dimms": .array(dimms),
+            "recoveries": .array(recoveries),
             "host": host(timed),
         ]
     }
@@ -138,6 +139,13 @@ struct EmulationReport {
         }
     }
 
+    private var recoveries: [JSONValue] {
+        guard case .timed(let timed) = outcome else { return [] }
+        return (timed.processes?.recoveries ?? []).map {
+            $0.json(promptCount: request.promptTokenCount)
+        }
+    }
+
     private var dimms: [JSONValue] {
         guard let processes, FamilyTraits(request)?.usesHost == false else { return [] }
         return processes.facts.enumerated().map { index, facts in
@@ -150,7 +158,8 @@ struct EmulationReport {
                 "multiply_accumulates": .integer(processes.ledger.multiplyAccumulates[index]),
                 "busy_seconds": isTimed
                     ? JSONValue(Double(facts.busyPicoseconds) * 1e-12) : .null,
-                "restarts": 0,
+                "restarts": .integer(
+                    processes.restarts.count { $0.dimm == index }),
                 "host": host(of: facts, processes.processIdentifiers[index]),
             ])
         }

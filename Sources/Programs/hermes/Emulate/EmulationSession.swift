@@ -45,7 +45,12 @@ struct EmulationSession {
         let placement = try placing.solve(activity)
         let fleet = try WorkerFleet.start(
             topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
-            rings: rings, isPaced: request.clock == .paced, logger: logger)
+            rings: rings, isPaced: request.clock == .paced, policy: request.recovery,
+            faults: try FaultPlan(
+                request.faults, seed: request.seed, topology: topology,
+                layerCount: model.layerCount, firstPosition: request.promptTokenCount,
+                tokenCount: request.tokenCount),
+            logger: logger)
         do {
             var outcome = try time(
                 with: fleet, topology: topology, host: host, activity: activity,
@@ -133,10 +138,11 @@ struct EmulationSession {
     ) throws -> TimedEmulation {
         let machine = EmulatedMachine(topology, hostTakesPart: traits.usesHost)
         var coordinator = ShapeCoordinator(
-            links: fleet.links,
+            links: fleet.messageLinks,
             options: options(
                 activity, placement, machine: machine, host: host, topology: topology),
-            activity: activity.source, time: freshTime(machine))
+            activity: activity.source, time: freshTime(machine),
+            recovery: request.recovery.restartLimit > 0 ? fleet : nil)
         let ready = try coordinator.configureWorkers()
         try fleet.checkPlacement(ready)
         try coordinator.observePrompt()
@@ -155,6 +161,7 @@ struct EmulationSession {
             ledger: coordinator.ledger, migrations: coordinator.migrationRecords,
             time: coordinator.time, facts: facts,
             processIdentifiers: fleet.workers.map(\.processIdentifier), paced: nil,
+            recoveries: coordinator.recoveries, restarts: fleet.restarts,
             coordinatorPrivateDirty: memory)
         if let pacing, let elapsed {
             record.paced = PacedRecord(

@@ -124,8 +124,7 @@ struct RowJournal {
     func floats(of header: MessageHeader) -> [Float] {
         guard let place = heads[header.layer].firstIndex(of: header.auxiliary) else { return [] }
         let range =
-            header.position * sizes.headSize
-            ..< (header.position + header.count) * sizes.headSize
+            header.position * sizes.headSize..<(header.position + header.count) * sizes.headSize
         let stored = rows[header.layer][place]
         return Array(stored.keys[range]) + Array(stored.values[range])
     }
