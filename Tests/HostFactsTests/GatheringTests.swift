@@ -48,6 +48,8 @@ private final class FileTree {
             "/proc/sys/kernel/perf_event_paranoid": "-1\n",
             "/sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
             "/sys/devices/system/node/node1/meminfo": Self.nodeMeminfo,
+            "/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages": "7\n",
+            "/sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages": "3\n",
             "/sys/class/infiniband/mlx5_0/node_type": "1: CA\n",
             cpu + "/online": "0-3,8\n",
             cpu + "/cpu0/topology/thread_siblings_list": "0,2\n",
@@ -69,6 +71,7 @@ private final class FileTree {
         #expect(facts.hugePages.reservedCount == 12)
         #expect(facts.hugePages.freeCount == 5)
         #expect(facts.hugePages.pageByteCount == 2 << 20)
+        #expect(facts.hugePages.pools == [1: .init(pageCount: 7, freeCount: 3)])
         #expect(facts.automaticBalancing == 1)
         #expect(facts.zoneReclaimMode == 3)
         #expect(facts.perfRestriction == -1)

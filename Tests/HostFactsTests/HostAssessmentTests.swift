@@ -135,6 +135,31 @@ import Testing
         #expect(facts.finding("memory", demand: spread)?.blocksRun == true)
     }
 
+    /// 2 MiB pages: 3 MiB of weights and KV cache, mapped apart, take up to three of them.
+    @Test func `A pool of huge pages is reckoned node by node, with what to write where`() throws {
+        var facts = MadeUpMachine.ideal()
+        facts.hugePages.pageByteCount = 2 << 20
+        facts.hugePages.pools = [
+            0: .init(pageCount: 8, freeCount: 6), 1: .init(pageCount: 5, freeCount: 3),
+        ]
+        func demand(_ nodes: [Int]) -> HostDemand {
+            HostDemand(
+                topologyName: "made-up", dimmCount: nodes.count,
+                workers: nodes.map {
+                    HostDemand.Worker(nodes: [$0], byteCount: 3 << 20, takesPooledPages: true)
+                }, nodeProblem: nil)
+        }
+        #expect(facts.finding("hugetlbfs", demand: demand([0, 0, 1]))?.status == .ok)
+        let finding = try #require(facts.finding("hugetlbfs", demand: demand([0, 1, 1])))
+        #expect(finding.status == .missing && finding.blocksRun)
+        // Six are needed, and two of the five are taken.
+        let remedy = try #require(finding.remedy)
+        #expect(
+            remedy == "as root: echo 8 > /sys/devices/system/node/node1/hugepages/"
+                + "hugepages-2048kB/nr_hugepages")
+        #expect(facts.finding("hugetlbfs", demand: MadeUpMachine.demand(nodes: [[0]])) == nil)
+    }
+
     @Test func `Rings that do not fit /dev/shm block the run`() {
         var facts = MadeUpMachine.ideal()
         let demand = MadeUpMachine.demand(nodes: [[0]], ringByteCount: 1 << 20)

@@ -93,36 +93,5 @@ extension LaunchTests {
             #expect(numa["basis"] as? String == (isHere ? "measured" : "modelled"))
             #expect(outcome.errors.contains("modelled") != isHere)
         }
-
-        @Test func `A topology of this machine is one that its commands take`() throws {
-            let written = try LaunchTests.start(["topology", "synthesize", "--dimms-per-node", "2"])
-            #expect(written.ending == .exited(0), "\(written.errors)")
-            let folder = try ScratchFolder()
-            let path = try folder.write("machine.yaml", written.output)
-            let checked = try LaunchTests.start(["topology", "check", path])
-            #expect(checked.ending == .exited(0), "\(checked.errors)")
-        }
-
-        @Test func `An hwloc description becomes modelled nodes`() throws {
-            let written = try LaunchTests.start([
-                "topology", "synthesize", "--hwloc",
-                "Package:4 [NUMANode(memory=64GB)] Core:2 PU:1", "--remote-distance", "20",
-                "--dimms-per-node", "2",
-            ])
-            if written.ending == .exited(69) {
-                #expect(written.errors.contains("hwloc-nox"))
-                return
-            }
-            #expect(written.ending == .exited(0), "\(written.errors)")
-            // Two channels of 25.6 GB/s a node, of which 10/20 cross.
-            #expect(written.text.components(separatedBy: "bandwidth: 25.60 GB/s").count == 1 + 6)
-            let folder = try ScratchFolder()
-            let path = try folder.write("four.yaml", written.output)
-            let checked = try LaunchTests.start(["topology", "check", path])
-            #expect(checked.ending == .exited(0), "\(checked.errors)")
-            #expect(checked.text.contains("8 DIMMs"))
-            let wrong = try LaunchTests.start(["topology", "synthesize", "--hwloc", "nonsense"])
-            #expect(wrong.ending == .exited(65), "\(wrong.errors)")
-        }
     }
 }

@@ -34,6 +34,22 @@ import Testing
         try mapping.advise(.willNeed, in: 5..<4097)
     }
 
+    /// A machine's pool is most often empty; the lab has one that is not.
+    @Test func `Memory of the kernel's pool is whole huge pages, or refused with the step`() throws
+    {
+        let pageByteCount = 2 << 20
+        do throws(MappedMemoryError) {
+            var mapping = try AnonymousMapping.createPooled(
+                byteCount: pageByteCount + 5, pageByteCount: pageByteCount, purpose: "weights")
+            #expect(mapping.byteCount == pageByteCount + 5)
+            var bytes = mapping.mutableBytes
+            bytes.storeBytes(of: 9, toByteOffset: pageByteCount + 4, as: UInt8.self)
+        } catch {
+            guard case .system(.takeHugePages, let object, _) = error else { throw error }
+            #expect(object == "weights (\(pageByteCount + 5) bytes)")
+        }
+    }
+
     @Test func `More than an address space is refused by purpose and size`() {
         let error = #expect(throws: MappedMemoryError.self) {
             _ = try AnonymousMapping.create(byteCount: 1 << 60, purpose: "the weight shard")

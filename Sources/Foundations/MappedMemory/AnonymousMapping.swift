@@ -20,6 +20,22 @@ package struct AnonymousMapping: ~Copyable, Sendable {
             object: object)
     }
 
+    /// As ``create(byteCount:purpose:)``, from the kernel's pool of huge pages (hugetlbfs). All
+    /// pages are taken at once, under the calling thread's memory policy.
+    ///
+    /// - Parameter pageByteCount: size of the pool's pages, a power of two.
+    /// - Throws: ``MappedMemoryError/system(_:object:cause:)`` with ``MappedMemoryError/Step``
+    ///   `takeHugePages` where the pool, of the nodes that the policy allows, has too few.
+    package static func createPooled(
+        byteCount: Int, pageByteCount: Int, purpose: String
+    ) throws(MappedMemoryError) -> AnonymousMapping {
+        let object = "\(purpose) (\(byteCount) bytes)"
+        return AnonymousMapping(
+            region: try .mapPooled(
+                byteCount: byteCount, pageByteCount: pageByteCount, object: object),
+            object: object)
+    }
+
     private init(region: consuming MappedRegion, object: String) {
         self.region = region
         self.object = object

@@ -14,6 +14,7 @@ package enum MappedMemoryError: Error, Equatable, CustomStringConvertible {
         case map = "cannot map"
         case advise = "cannot advise the kernel about"
         case lock = "cannot lock in memory"
+        case takeHugePages = "cannot take huge pages of the kernel's pool for"
     }
 
     /// The operating system refused.

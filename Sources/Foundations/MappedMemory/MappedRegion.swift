@@ -54,6 +54,8 @@ extension UInt64: FullyInhabited {}
 struct MappedRegion: ~Copyable, @unchecked Sendable {
     @usableFromInline let byteCount: Int
     @usableFromInline let base: UnsafeMutableRawPointer
+    /// What mmap(2) gave, and munmap(2) takes back: whole huge pages, where there are such.
+    private let mappedByteCount: Int
 
     /// Maps `byteCount` bytes, of `descriptor` or (when nil) of private zero-filled memory.
     static func map(
@@ -67,17 +69,46 @@ struct MappedRegion: ~Copyable, @unchecked Sendable {
         guard let address = unsafe address, unsafe address != MAP_FAILED else {
             throw .system(.map, object: object, cause: .current)
         }
-        return unsafe MappedRegion(adopting: address, byteCount: byteCount)
+        return unsafe MappedRegion(
+            adopting: address, byteCount: byteCount, mappedByteCount: byteCount)
+    }
+
+    /// Maps private zero-filled memory of the kernel's pool of huge pages, and takes every page at
+    /// once: a page that the pool lacks would be a bus error at its first use.
+    ///
+    /// - Parameter pageByteCount: a power of two, of which the kernel has a pool.
+    static func mapPooled(
+        byteCount: Int, pageByteCount: Int, object: String
+    ) throws(MappedMemoryError) -> MappedRegion {
+        precondition(byteCount > 0)
+        precondition(pageByteCount > 0 && pageByteCount.nonzeroBitCount == 1)
+        let mapped = (byteCount + pageByteCount - 1) / pageByteCount * pageByteCount
+        // The size stands as its logarithm above bit 26: MAP_HUGE_SHIFT, mmap(2).
+        let size = Int32(pageByteCount.trailingZeroBitCount) << 26
+        let address = unsafe mmap(
+            nil, mapped, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size, -1, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw .system(.takeHugePages, object: object, cause: .current)
+        }
+        let region = unsafe MappedRegion(
+            adopting: address, byteCount: byteCount, mappedByteCount: mapped)
+        let populateForWriting: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14: fails, never faults
+        guard unsafe madvise(region.base, mapped, populateForWriting) == 0 else {
+            throw .system(.takeHugePages, object: object, cause: .current)
+        }
+        return region
     }
 
     @unsafe
-    private init(adopting base: UnsafeMutableRawPointer, byteCount: Int) {
+    private init(adopting base: UnsafeMutableRawPointer, byteCount: Int, mappedByteCount: Int) {
         unsafe self.base = base
         self.byteCount = byteCount
+        self.mappedByteCount = mappedByteCount
     }
 
     deinit {
-        let status = unsafe munmap(base, byteCount)
+        let status = unsafe munmap(base, mappedByteCount)
         precondition(status == 0, "munmap of an owned region cannot fail")
     }
 

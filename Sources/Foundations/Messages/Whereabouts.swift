@@ -32,7 +32,7 @@ package struct Whereabouts: Equatable, Sendable {
     package private(set) var counts: [Count]
     /// What the kernel did not do as asked; one sentence each.
     package private(set) var refusals: [String]
-    /// Bytes of the process in transparent huge pages, and locked in memory.
+    /// Bytes of the process in huge pages, transparent or of the kernel's pool, and locked.
     package var hugePageByteCount: UInt64
     package var lockedByteCount: UInt64
 

@@ -21,6 +21,12 @@ enum BuiltInParts {
           bandwidth: 64 GB/s
           efficiency: 0.8
           latency: 0 ns
+        coordinator:
+          binding:
+            policy: first-touch
+            node: own
+            cpus: all
+            memory: own
         dimm:
           memory: 32 GiB
           ranks: 4

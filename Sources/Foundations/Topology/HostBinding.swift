@@ -50,6 +50,8 @@ extension Topology {
         case off
         /// Transparent ones, asked for by madvise.
         case madvise
+        /// Of the kernel's pool, which the administrator makes (MAP_HUGETLB).
+        case hugetlbfs
     }
 }
 
@@ -58,13 +60,7 @@ extension DIMMParts {
     func makeBinding(from section: Section) -> Topology.HostBinding {
         var section = section
         let policy = section.choice("policy", what: "memory policy", or: Topology.MemoryChoice.bind)
-        let memory: NodeSet?
-        if let value = section.value["memory"], case .text("own") = value.content {
-            _ = section.optional("memory")
-            memory = nil
-        } else {
-            memory = section.nodeSet("memory")
-        }
+        let memory = section.nodeSet("memory", unless: "own")
         let binding = Topology.HostBinding(
             policy: policy, memoryNodeSet: memory,
             spread: section.choice("spread", what: "spread", or: .together),

@@ -92,6 +92,7 @@ extension TopologyReader {
                 localBandwidth: section.quantity("local_bandwidth", in: TopologyLimits.bandwidth),
                 localLatency: section.quantity("local_latency", in: TopologyLimits.duration))
             for link in read.links {
+                checkDerived(link, in: section)
                 links[Topology.DIMMPair(link.lowerNode, link.upperNode)] = link
             }
             distances = read
@@ -109,6 +110,27 @@ extension TopologyReader {
         section.finish()
         return Topology.Interconnect(
             links: links.sorted { $0.key < $1.key }.map(\.value), distances: distances)
+    }
+
+    /// A distance may ask for less than what is read; a link of its own would be refused as well.
+    private func checkDerived(_ link: Topology.NodeLink, in section: Section) {
+        let key: String
+        let rule: String
+        if !TopologyLimits.bandwidth.contains(link.bandwidth) {
+            let range = TopologyLimits.bandwidth
+            key = "local_bandwidth"
+            rule =
+                "leaves \(link.bandwidth), which is outside \(range.lowerBound) to "
+                + "\(range.upperBound)"
+        } else if !TopologyLimits.duration.contains(link.latency) {
+            key = "local_latency"
+            rule = "adds \(link.latency), which is above \(TopologyLimits.duration.upperBound)"
+        } else {
+            return
+        }
+        section.report(
+            [key],
+            "the distance of nodes \(link.lowerNode) and \(link.upperNode) \(rule)")
     }
 
     private func statedLinks(_ value: TreeValue) -> [Topology.DIMMPair: Topology.NodeLink] {

@@ -15,8 +15,11 @@ package struct NodeAssignment: Equatable, Sendable {
 
     /// In DIMM order.
     package let dimms: [Nodes]
-    /// Where the GPU role is at home: the nodes of channel 0.
+    /// Where the GPU role is at home: the nodes of channel 0, unless `coordinator.binding` names
+    /// others.
     package let coordinator: [Int]
+    /// What the coordinator's memory policy speaks of.
+    package let coordinatorMemory: [Int]
     /// The machine's node that stands in for each of the topology's, when the machine lacks some;
     /// empty when the topology's nodes are the machine's own.
     package let standIns: [Int: Int]
@@ -103,11 +106,16 @@ extension Topology {
             entries.append(
                 NodeAssignment.Nodes(processors: onMachine(own), memory: onMachine(memory)))
         }
+        let home =
+            coordinator.nodeSet.map(resolve)
+            ?? channels.first.flatMap { resolve($0.nodeSet) }
+        guard let home,
+            let homeMemory = coordinator.memoryNodeSet.map(resolve) ?? home
+        else { return nil }
         let isReal = existing.allSatisfy { machineNode($0) == $0 }
         return NodeAssignment(
             dimms: entries,
-            coordinator: channels.first.flatMap { resolve($0.nodeSet) }.map(onMachine)
-                ?? entries[0].processors,
+            coordinator: onMachine(home), coordinatorMemory: onMachine(homeMemory),
             standIns: isReal
                 ? [:]
                 : Dictionary(

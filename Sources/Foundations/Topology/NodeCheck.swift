@@ -25,6 +25,16 @@ extension Topology {
                 problems.add(source.place(of: path), path, error.description)
             }
         }
+        for (key, set) in [
+            ("node", coordinator.nodeSet), ("memory", coordinator.memoryNodeSet),
+        ] {
+            do throws(NodeSetError) {
+                _ = try set?.resolved(existing: existing, allowed: allowed)
+            } catch {
+                let path = "coordinator.binding.\(key)"
+                problems.add(source.place(of: path), path, error.description)
+            }
+        }
         guard problems.isEmpty else { throw TopologyError(problems: problems.sorted) }
     }
 

@@ -110,6 +110,7 @@ extension Topology {
             ("format", .plain(String(Self.formatVersion))),
             ("name", .quoted(name)), ("description", .quoted(summary)),
             ("gpu", gpu.rendered), ("pcie", pcie.rendered),
+            ("coordinator", coordinator.rendered),
             ("channels", .lines(channels.map(\.rendered))),
         ]
         if let first = dimms.first { entries.append(("dimm", first.renderedParts)) }

@@ -14,6 +14,7 @@ package struct Topology: Equatable, Sendable {
     package let summary: String
     package let gpu: GPU
     package let pcie: PCIe
+    package let coordinator: CoordinatorBinding
     /// In file order; each DIMM stands in exactly one channel.
     package let channels: [Channel]
     /// Ascending by index, which runs from 0 without gaps; at least one.
@@ -30,7 +31,8 @@ package struct Topology: Equatable, Sendable {
     /// Equal machines are equal, wherever in which file they were written.
     package static func == (lhs: Self, rhs: Self) -> Bool {
         lhs.name == rhs.name && lhs.summary == rhs.summary && lhs.gpu == rhs.gpu
-            && lhs.pcie == rhs.pcie && lhs.channels == rhs.channels && lhs.dimms == rhs.dimms
+            && lhs.pcie == rhs.pcie && lhs.coordinator == rhs.coordinator
+            && lhs.channels == rhs.channels && lhs.dimms == rhs.dimms
             && lhs.dimmLinks == rhs.dimmLinks && lhs.interconnect == rhs.interconnect
             && lhs.policy == rhs.policy
     }

@@ -99,6 +99,7 @@ struct TopologyReader {
         }
         let gpu = makeGPU(from: section.section("gpu"))
         let pcie = makePCIe(from: section.section("pcie"))
+        let coordinator = makeCoordinatorBinding(from: section.section("coordinator"))
         let channels = makeChannels(from: section.required("channels"))
         var parts = DIMMParts(
             shared: section.required("dimm"), overrides: section.optional("dimm_overrides"),
@@ -111,8 +112,8 @@ struct TopologyReader {
         guard let name else { return nil }
         return Topology(
             name: name.text, summary: summary?.trimmingNewlines() ?? "", gpu: gpu, pcie: pcie,
-            channels: channels.map(\.channel), dimms: dimms, dimmLinks: links,
-            interconnect: interconnect, policy: policy,
+            coordinator: coordinator, channels: channels.map(\.channel), dimms: dimms,
+            dimmLinks: links, interconnect: interconnect, policy: policy,
             source: sourceMap(channels: channels, parts: parts))
     }
 

@@ -25,7 +25,7 @@ extension HostAssessment {
 
     var distances: Finding? {
         let machine = facts.machine
-        guard machine.nodes.count > 1 else { return nil }
+        guard !machine.nodes.isEmpty else { return nil }
         let why = "they say how far each node's memory is; 10 is local"
         let rows = zip(machine.nodes, machine.distances).map { node, row in
             "\(node.number): \(row.map { String($0) }.joined(separator: " "))"
@@ -124,6 +124,7 @@ extension HostAssessment {
         let reserved = pages.reservedCount.map { count in
             "; hugetlbfs: \(pages.freeCount ?? 0) of \(count) pages of "
                 + "\(Quantity.bytes(pages.pageByteCount ?? 0)) free"
+                + (count == 0 ? " (a pool: \(pages.advice(node: nil, freeCount: nil)))" : "")
         }
         guard let mode = pages.transparentMode else {
             return Finding(
@@ -134,6 +135,34 @@ extension HostAssessment {
             "huge pages", mode == "never" ? .degraded : .ok,
             "transparent: \(mode)" + (reserved ?? ""), why: why,
             mend: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")
+    }
+
+    /// Only of a topology that wants memory of the pool: a worker whose node has too few free pages
+    /// does not start.
+    var hugePagePool: Finding? {
+        let takers = (demand?.workers ?? []).filter(\.takesPooledPages)
+        guard !takers.isEmpty else { return nil }
+        let why = "the topology asks for huge_pages: hugetlbfs"
+        let pages = facts.hugePages
+        var needed: [Int: Int] = [:]
+        for worker in takers {
+            // Weights and KV cache are mapped apart.
+            let count = worker.byteCount.flatMap {
+                pages.pageCount(forByteCount: $0, mappingCount: 2)
+            }
+            // Of several nodes the kernel chooses; the first stands for them.
+            needed[worker.memoryNodes[0], default: 0] += count ?? 2
+        }
+        let short = needed.sorted { $0.key < $1.key }
+            .filter { (pages.pools[$0.key]?.freeCount ?? 0) < $0.value }
+        let text = needed.sorted { $0.key < $1.key }.map { node, count in
+            "node \(node): \(count) pages needed, \(pages.pools[node]?.freeCount ?? 0) free"
+        }.joined(separator: "; ")
+        return Finding(
+            "hugetlbfs", short.isEmpty ? .ok : .missing, text, why: why,
+            mend: short.map { pages.advice(node: $0.key, freeCount: $0.value) }
+                .joined(separator: "; "),
+            blocksRun: !short.isEmpty)
     }
 
     var sharedMemory: Finding {

@@ -19,8 +19,9 @@ package struct HostAssessment {
         ]
         return all.compactMap { $0 } + calls
             + [
-                balancing, zoneReclaim, swap, hugePages, sharedMemory, lockedMemory, governor,
-                perf, rdma,
+                balancing, zoneReclaim, swap, hugePages,
+            ] + [hugePagePool].compactMap { $0 } + [
+                sharedMemory, lockedMemory, governor, perf, rdma,
             ]
     }
 

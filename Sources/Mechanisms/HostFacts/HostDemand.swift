@@ -8,8 +8,14 @@ package struct HostDemand: Equatable, Sendable {
         package let memoryNodes: [Int]
         /// `nil` without a model.
         package let byteCount: Int?
+        /// Whether its memory is to come from the kernel's pool of huge pages.
+        package let takesPooledPages: Bool
 
-        package init(nodes: [Int], memoryNodes: [Int]? = nil, byteCount: Int?) {
+        package init(
+            nodes: [Int], memoryNodes: [Int]? = nil, byteCount: Int?,
+            takesPooledPages: Bool = false
+        ) {
+            self.takesPooledPages = takesPooledPages
             self.nodes = nodes
             self.memoryNodes = memoryNodes ?? nodes
             self.byteCount = byteCount

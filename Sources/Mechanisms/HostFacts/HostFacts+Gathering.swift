@@ -16,7 +16,7 @@ extension HostFacts {
             facts.reclaimableByteCounts[number] = files.reclaimableByteCount(ofNode: number)
         }
         facts.isFiltered = files.field("Seccomp:", of: "/proc/self/status").map { $0 != "0" }
-        facts.hugePages = hugePages(files)
+        facts.hugePages = HugePages.current(machine: machine, root: root)
         facts.sharedMemory = fileSystemRoom(root + "/dev/shm").map {
             SharedMemory(byteCount: $0.byteCount, freeByteCount: $0.freeByteCount)
         }
@@ -52,21 +52,6 @@ extension HostFacts {
         }
         processors.governors = Set(governors).sorted()
         return processors
-    }
-
-    private static func hugePages(_ files: KernelFiles) -> HugePages {
-        var pages = HugePages()
-        // The chosen word stands in brackets: "always [madvise] never".
-        pages.transparentMode = files.text("/sys/kernel/mm/transparent_hugepage/enabled")
-            .flatMap { text in
-                text.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("[") }
-                    .map { String($0.dropFirst().dropLast()) }
-            }
-        pages.reservedCount = files.field("HugePages_Total:", of: "/proc/meminfo")
-            .flatMap { Int($0) }
-        pages.freeCount = files.field("HugePages_Free:", of: "/proc/meminfo").flatMap { Int($0) }
-        pages.pageByteCount = files.kibibytes("Hugepagesize:", of: "/proc/meminfo")
-        return pages
     }
 
     private static func lockedMemory(_ files: KernelFiles) -> LockedMemory {

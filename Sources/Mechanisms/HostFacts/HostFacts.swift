@@ -57,6 +57,19 @@ extension HostFacts {
         package var reservedCount: Int?
         package var freeCount: Int?
         package var pageByteCount: Int?
+        /// Pages of that size by node, where the kernel tells.
+        package var pools: [Int: Pool] = [:]
+
+        /// What one node's memory holds of the pool.
+        package struct Pool: Equatable, Sendable {
+            package let pageCount: Int
+            package let freeCount: Int
+
+            package init(pageCount: Int, freeCount: Int) {
+                self.pageCount = pageCount
+                self.freeCount = freeCount
+            }
+        }
 
         package init() {}
     }

@@ -50,7 +50,9 @@ private struct CPUMask: ~Copyable {
 
     func fill(fromNode node: Int) -> Int32 { unsafe numa_node_to_cpus(Int32(node), mask) }
 
-    func apply() -> Int32 { unsafe numa_sched_setaffinity(0, mask) }
+    func apply(toThread thread: Int32) -> Int32 {
+        unsafe numa_sched_setaffinity(thread, mask)
+    }
 }
 
 /// Looks at the machine; see ``NUMAMachine/current``.
@@ -95,12 +97,29 @@ func queryAffinity(ofThread thread: Int32) throws(NUMABindingError) -> [Int] {
     return mask.cpus
 }
 
-func setThreadAffinity(_ cpus: [Int]) throws(NUMABindingError) {
+/// - Parameter thread: 0 is the calling one.
+func setAffinity(ofThread thread: Int32 = 0, to cpus: [Int]) throws(NUMABindingError) {
     let mask = CPUMask()
     for cpu in cpus { mask.insert(cpu) }
-    guard mask.apply() == 0 else {
+    guard mask.apply(toThread: thread) == 0 else {
         throw .refused(call: "sched_setaffinity", cause: .current)
     }
+}
+
+/// Identifiers of this process's threads.
+func ownThreads() -> [Int32] {
+    guard let folder = unsafe opendir("/proc/self/task") else { return [] }
+    defer { unsafe closedir(folder) }
+    var threads: [Int32] = []
+    while let entry = unsafe readdir(folder) {
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+            unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) {
+                unsafe String(cString: $0)
+            }
+        }
+        if let thread = Int32(name) { threads.append(thread) }
+    }
+    return threads
 }
 
 func queryCurrentNode() throws(NUMABindingError) -> Int {

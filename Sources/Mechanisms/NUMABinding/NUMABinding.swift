@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 /// Where the kernel takes new pages from.
 package enum MemoryPolicy: Equatable, Sendable {
     /// As the thread (for a region) or the system (for a thread) does by default.
@@ -43,7 +45,28 @@ package enum NUMABinding {
     ///
     /// libnuma's own `numa_run_on_node_mask` would widen a mask set by taskset or Slurm.
     package static func bindThreadCPUs(toNodes nodes: [Int]) throws(NUMABindingError) {
-        try setThreadAffinity(try NUMAMachine.current.bindableCPUs(ofNodes: nodes))
+        try setAffinity(to: try NUMAMachine.current.bindableCPUs(ofNodes: nodes))
+    }
+
+    /// Binds the calling thread to CPUs, ascending; at least one.
+    package static func bindThread(toCPUs cpus: [Int]) throws(NUMABindingError) {
+        precondition(!cpus.isEmpty)
+        try setAffinity(to: cpus)
+    }
+
+    /// Binds every thread that this process has now to CPUs; later ones inherit them.
+    ///
+    /// A thread that ends meanwhile is no refusal.
+    package static func bindProcess(toCPUs cpus: [Int]) throws(NUMABindingError) {
+        precondition(!cpus.isEmpty)
+        try setAffinity(to: cpus)
+        for thread in ownThreads() {
+            do throws(NUMABindingError) {
+                try setAffinity(ofThread: thread, to: cpus)
+            } catch NUMABindingError.refused(_, cause: .noSuchProcess) {
+                continue
+            }
+        }
     }
 
     /// Sets from where the calling thread's new pages come.
@@ -109,6 +132,19 @@ package enum NUMABinding {
     /// The node on whose CPU the calling thread runs at this moment.
     package static func currentNode() throws(NUMABindingError) -> Int {
         try queryCurrentNode()
+    }
+
+    /// The CPUs on which any thread of this process may run, ascending.
+    package static func processCPUs() throws(NUMABindingError) -> [Int] {
+        var cpus: Set<Int> = []
+        for thread in ownThreads() {
+            do throws(NUMABindingError) {
+                cpus.formUnion(try queryAffinity(ofThread: thread))
+            } catch NUMABindingError.refused(_, cause: .noSuchProcess) {
+                continue
+            }
+        }
+        return cpus.sorted()
     }
 
     /// The CPUs on which the calling thread may run, ascending.

@@ -20,12 +20,14 @@ package struct NeuronShard: ~Copyable {
     ///   - assignment: which neurons, ascending, per layer.
     ///   - mobility: how feed-forward neurons may come and go.
     ///   - purpose: what messages call the memory.
+    ///   - allocate: gets that memory, zero-filled, by its bytes and purpose.
     package init(
         loading assignment: NeuronAssignment, from file: ModelFile, weights: DecoderWeights,
-        mobility: ShardMobility = .fixed, purpose: String
+        mobility: ShardMobility = .fixed, purpose: String,
+        allocate: (Int, String) throws(MappedMemoryError) -> AnonymousMapping
     ) throws(MappedMemoryError) {
         let (plan, byteCount) = Self.plan(assignment, weights: weights, mobility: mobility)
-        var memory = try AnonymousMapping.create(byteCount: max(byteCount, 1), purpose: purpose)
+        var memory = try allocate(max(byteCount, 1), purpose)
         for (layer, shard) in plan.enumerated() {
             var target = memory.mutableBytes
             shard.load(from: file, weights: weights.layers[layer], into: &target)
@@ -37,6 +39,19 @@ package struct NeuronShard: ~Copyable {
                 mobility: mobility)
         }
         storage = memory
+    }
+
+    /// As ``init(loading:from:weights:mobility:purpose:allocate:)``, in memory of base pages.
+    package init(
+        loading assignment: NeuronAssignment, from file: ModelFile, weights: DecoderWeights,
+        mobility: ShardMobility = .fixed, purpose: String
+    ) throws(MappedMemoryError) {
+        try self.init(
+            loading: assignment, from: file, weights: weights, mobility: mobility,
+            purpose: purpose
+        ) { (byteCount, purpose) throws(MappedMemoryError) in
+            try AnonymousMapping.create(byteCount: byteCount, purpose: purpose)
+        }
     }
 
     /// Bytes that a shard of these neurons takes.

@@ -117,6 +117,17 @@ package struct RingSegment: ~Copyable, Sendable {
     /// Bytes of records that each direction holds.
     package var capacityPerDirection: Int { layout.capacity }
 
+    /// Where the pages with a direction's records lie while `body` runs, each made present; for
+    /// calls that take addresses and touch nothing.
+    package func withRecordAddresses<Result>(
+        of direction: RingDirection, _ body: (Range<UInt>) throws -> Result
+    ) throws -> Result {
+        let mapping = try map()
+        let range = layout.recordsRange(of: direction)
+        mapping.touch(range)
+        return try body(mapping.addresses(of: range))
+    }
+
     func map() throws(RingError) -> SharedMapping { try Self.map(segment) }
 
     private static func map(

@@ -15,6 +15,8 @@ package struct ProcessMemory: Equatable, Sendable {
     package let swapByteCount: Int
     /// Of anonymous memory, what lies in huge pages; 0 where the kernel counts none.
     package let anonymousHugeByteCount: Int
+    /// In huge pages of the kernel's pool (hugetlbfs), which no other field counts.
+    package let pooledHugeByteCount: Int
     /// Locked against being moved out; pages shared with others counted in part.
     package let lockedByteCount: Int
 
@@ -54,6 +56,8 @@ package struct ProcessMemory: Equatable, Sendable {
         sharedCleanByteCount = try field("Shared_Clean")
         swapByteCount = try field("Swap")
         anonymousHugeByteCount = byteCounts["AnonHugePages"] ?? 0
+        pooledHugeByteCount =
+            (byteCounts["Private_Hugetlb"] ?? 0) + (byteCounts["Shared_Hugetlb"] ?? 0)
         lockedByteCount = byteCounts["Locked"] ?? 0
     }
 }

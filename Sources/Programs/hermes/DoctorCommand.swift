@@ -73,13 +73,15 @@ struct DoctorCommand: ParsableCommand {
         var assignment: NodeAssignment?
         do {
             assignment = try WorkerFleet.nodeAssignment(of: topology)
+            _ = try CoordinatorBinding.cpuCount(of: topology)
         } catch let failure as Failure {
             problem = failure.description
         }
         let workers = (assignment?.dimms ?? []).enumerated().map { dimm, nodes in
             HostDemand.Worker(
                 nodes: nodes.processors, memoryNodes: nodes.memory,
-                byteCount: plan?.dimmByteCounts[dimm])
+                byteCount: plan?.dimmByteCounts[dimm],
+                takesPooledPages: topology.dimms[dimm].binding.hugePages == .hugetlbfs)
         }
         return HostDemand(
             topologyName: topology.name, dimmCount: topology.dimms.count, workers: workers,

@@ -12,12 +12,16 @@ final class FleetBinding {
     private let choices: [Topology.HostBinding]
     /// What the kernel did not do for a DIMM's rings.
     private(set) var ringRefusals: [Int: [String]] = [:]
+    /// What is asked for the coordinator's own threads.
+    let coordinator: CoordinatorBinding
 
     init(
         _ topology: Topology, units: WorkerFleet.Units, assignment: NodeAssignment,
         isBestEffort: Bool
-    ) {
+    ) throws {
         self.assignment = assignment
+        coordinator = try CoordinatorBinding(
+            topology.coordinator, assignment: assignment, isBestEffort: isBestEffort)
         self.isBestEffort = isBestEffort
         switch units {
         case .dimms:
@@ -44,7 +48,7 @@ final class FleetBinding {
             memory: MemoryPolicy(choices[dimm].policy, nodes: nodes.memory))
     }
 
-    func policy(ofDIMM dimm: Int) -> Topology.MemoryChoice { choices[dimm].policy }
+    func choice(ofDIMM dimm: Int) -> Topology.HostBinding { choices[dimm] }
 
     /// The same as the worker's command line.
     func arguments(ofDIMM dimm: Int) -> [String] {
@@ -54,8 +58,8 @@ final class FleetBinding {
             "--nodes", NodeList(nodes.processors).description,
             "--memory-policy", choice.policy.rawValue,
             "--memory-nodes", NodeList(nodes.memory).description,
-        ] + (choice.hugePages == .madvise ? ["--huge-pages"] : [])
-            + (choice.locksMemory ? ["--lock-memory"] : [])
+            "--huge-pages", choice.hugePages.rawValue,
+        ] + (choice.locksMemory ? ["--lock-memory"] : [])
             + (isBestEffort ? ["--best-effort"] : [])
     }
 
@@ -72,100 +76,23 @@ final class FleetBinding {
     func bindRings(of link: RingLink, dimm: Int) throws {
         for direction in [RingDirection.toWorker, .toCoordinator] {
             guard let nodes = ringNodes(ofDIMM: dimm, direction) else { continue }
-            do {
+            try keepingRefusal(ofDIMM: dimm) {
                 try NUMABinding.setMemoryPolicy(
                     .bind(nodes), ofAddresses: link.recordAddresses(of: direction))
-            } catch {
-                guard isBestEffort || NUMAMachine.current.nodes.count == 1 else {
-                    throw Failure(.machineLacks, "NUMA binding of a ring: \(error)")
-                }
-                ringRefusals[dimm, default: []].append("ring: \(error)")
             }
         }
     }
-}
 
-/// Where the pages of one DIMM's rings are; `nil` where the kernel does not say.
-struct RingPlaces {
-    let toWorker: [Int: Int]?
-    let toCoordinator: [Int: Int]?
-
-    init(_ link: RingLink) {
-        func places(_ direction: RingDirection) -> [Int: Int]? {
-            try? NUMABinding.pagePlacement(ofAddresses: link.recordAddresses(of: direction))
-                .pageCountByNode
-        }
-        toWorker = places(.toWorker)
-        toCoordinator = places(.toCoordinator)
-    }
-}
-
-/// Requested against actual, for all DIMMs.
-struct BindingProof {
-    let binding: FleetBinding
-    /// In DIMM order.
-    let facts: [WorkerFacts]
-    let rings: [RingPlaces]
-
-    /// What differs from what was asked of a DIMM; empty when all is as asked.
-    func mismatches(ofDIMM dimm: Int) -> [String] {
-        let request = binding.request(ofDIMM: dimm)
-        let places = facts[dimm].whereabouts
-        var found = request.mismatches(
-            pages: [
-                ("weights", places.counts(of: .weights)),
-                ("the KV cache", places.counts(of: .keysAndValues)),
-            ], threads: places.counts(of: .threads))
-        for (direction, name, counts) in [
-            (RingDirection.toWorker, "the ring to the worker", rings[dimm].toWorker),
-            (.toCoordinator, "the ring to the coordinator", rings[dimm].toCoordinator),
-        ] {
-            guard let nodes = binding.ringNodes(ofDIMM: dimm, direction), let counts else {
-                continue
+    /// Where nodes differ, a refusal ends the run unless best effort will do; else it is kept, to
+    /// be told.
+    func keepingRefusal(ofDIMM dimm: Int, _ bind: () throws -> Void) throws {
+        do {
+            try bind()
+        } catch let error as NUMABindingError {
+            guard isBestEffort || NUMAMachine.current.nodes.count == 1 else {
+                throw Failure(.machineLacks, "NUMA binding of a ring: \(error)")
             }
-            found += BindingRequest(processors: nodes, memory: .bind(nodes))
-                .mismatches(pages: [(name, counts)], threads: [:])
-        }
-        return found
-    }
-
-    /// What the kernel refused for a DIMM.
-    func refusals(ofDIMM dimm: Int) -> [String] {
-        facts[dimm].whereabouts.refusals + (binding.ringRefusals[dimm] ?? [])
-    }
-
-    /// Whether the kernel would not say where a DIMM's pages are, though nodes differ.
-    private func isUnproved(_ dimm: Int) -> Bool {
-        facts[dimm].pagesElsewhere == WorkerFacts.unknown
-            && NUMAMachine.current.nodes.count != 1
-            && binding.request(ofDIMM: dimm).memory != nil
-    }
-
-    /// Says loudly what the kernel refused and what lies elsewhere; throws exit 73 for a broken
-    /// promise, unless best effort will do.
-    ///
-    /// - Parameter tellsRefusals: false where they were told before.
-    func enforce(when moment: String, tellsRefusals: Bool = true) throws {
-        var broken: [String] = []
-        for dimm in facts.indices {
-            for refusal in tellsRefusals ? refusals(ofDIMM: dimm) : [] {
-                Terminal.complain("hermes: BINDING REFUSED, DIMM \(dimm), \(moment): \(refusal)")
-            }
-            var found = mismatches(ofDIMM: dimm)
-            if isUnproved(dimm) { found.append("the kernel does not say where its pages are") }
-            guard !found.isEmpty else { continue }
-            let text = "DIMM \(dimm), \(moment): " + found.joined(separator: "; ")
-            if binding.isBestEffort || !binding.request(ofDIMM: dimm).isPromise {
-                Terminal.complain("hermes: NOT BOUND AS ASKED, \(text)")
-            } else {
-                broken.append(text)
-            }
-        }
-        guard broken.isEmpty else {
-            throw Failure(
-                .bindingRefused,
-                "memory or threads are not where they were asked for: "
-                    + broken.joined(separator: ". "))
+            ringRefusals[dimm, default: []].append("ring: \(error)")
         }
     }
 }

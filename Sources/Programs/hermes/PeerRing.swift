@@ -12,7 +12,7 @@ import Topology
 final class PeerRing {
     let pair: Topology.DIMMPair
     private let session: RingSession
-    private let segment: RingSegment
+    let segment: RingSegment
 
     private init(
         pair: Topology.DIMMPair, session: RingSession, segment: consuming RingSegment

@@ -181,7 +181,7 @@ struct RunCommand: ParsableCommand {
             if explain { Terminal.complain(Explanation(timeline).text()) }
         }
         Terminal.complain(result.summary())
-        try result.checkBinding()
+        try result.sharded?.proof.enforce(when: "at the end", tellsRefusals: false)
         try result.checkFaithful()
     }
 }

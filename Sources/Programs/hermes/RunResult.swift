@@ -123,7 +123,8 @@ struct RunResult {
             "pid": .integer(Int(sharded.fleet.workers[index].processIdentifier)),
             "bound_nodes": .array(
                 sharded.proof.binding.processors(ofDIMM: index).map { .integer($0) }),
-            "binding": bindingFigures(of: index, sharded),
+            "binding": sharded.proof.figures(
+                ofDIMM: index, loaded: sharded.loadedFacts[index]),
             "node": known(facts.node),
             "pages_on_node": known(facts.pagesOnNode),
             "pages_elsewhere": known(facts.pagesElsewhere),
@@ -167,7 +168,8 @@ struct RunResult {
             "overruns": overruns,
             "threads": .integer(setting.threadCount),
             "restarts": .array((sharded?.fleet.restarts ?? []).map(\.json)),
-            "numa": numa,
+            "numa": sharded?.proof.machineFigures ?? .null,
+            "coordinator": sharded?.proof.coordinatorFigures ?? .null,
             "coordinator_private_dirty_bytes": sharded?.coordinatorPrivateDirty
                 .map { .integer($0) } ?? .null,
             "provenance": Provenance.hostRecord(topologyPath: setting.topologyPath),
@@ -244,7 +246,7 @@ struct RunResult {
         if let time { lines.append(timeLine(time)) }
         if let sharded {
             lines += table(sharded)
-            lines += bindingLines(sharded)
+            lines += sharded.proof.lines
             lines.append(balanceLine(sharded))
             lines += sharded.recoveries.map(\.summaryLine)
             if let line = sharded.partition.summaryLine { lines.append(line) }

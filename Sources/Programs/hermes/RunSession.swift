@@ -39,7 +39,9 @@ struct RunSession {
         }
         promptTokens =
             try evaluation?.prefix ?? loaded.encode(request.prompt, isRaw: request.isRaw)
-        threadCount = CPUAvailability.current().usableCoreCount
+        threadCount = min(
+            CPUAvailability.current().usableCoreCount,
+            try CoordinatorBinding.cpuCount(of: topology) ?? .max)
         let contextLength = loaded.model.shape.contextLength
         guard !promptTokens.isEmpty else {
             throw Failure(.badInput, "the prompt gives no tokens")
@@ -200,7 +202,7 @@ struct RunSession {
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
         try fleet.finish()
-        let proof = BindingProof(binding: fleet.binding, facts: facts, rings: fleet.ringPlaces())
+        let proof = BindingProof(fleet, facts: facts)
         return RunResult(
             setting: setting, generation: decoded.generation,
             spans: RunSpans(prefill: prefillSpan, decode: delivery + decoded.span),

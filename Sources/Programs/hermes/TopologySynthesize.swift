@@ -12,7 +12,8 @@ struct TopologySynthesize: ParsableCommand {
         abstract: "Derives a topology from this machine, or from an hwloc synthetic string.",
         discussion: """
             Of this machine, nodes come from the kernel, and links between them are measured. Of \
-            an hwloc string (needs lstopo-no-graphics), links follow from --remote-distance.
+            an hwloc string the NUMA nodes are taken, and links follow from --remote-distance; \
+            sizes that it states say nothing of NDP-DIMMs. hwloc's own lstopo-no-graphics reads it.
 
             Examples:
               hermes topology synthesize > this-machine.yaml
@@ -178,39 +179,5 @@ struct Synthesis {
     private static func escaped(_ text: String) -> String {
         text.replacingOccurrences(of: "\\", with: "\\\\")
             .replacingOccurrences(of: "\"", with: "\\\"")
-    }
-}
-
-/// What hwloc makes of a synthetic description, asked of its own program.
-enum HwlocMachine {
-    /// Numbers of the nodes, ascending, at least one.
-    static func nodes(ofDescription text: String) throws -> [Int] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["lstopo-no-graphics", "--input", text, "--of", "xml", "-"]
-        let output = Pipe()
-        let errors = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        // Complaints are a few lines: they fit the pipe while the document is read.
-        let document = output.fileHandleForReading.readDataToEndOfFile()
-        let said = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let reason = String(decoding: said, as: UTF8.self)
-        switch process.terminationStatus {
-        case 0: break
-        case 127:
-            throw Failure(
-                .machineLacks, "lstopo-no-graphics is not there: apt-get install hwloc-nox")
-        default: throw Failure(.badInput, "hwloc does not read '\(text)': \(reason)")
-        }
-        let numbers = String(decoding: document, as: UTF8.self)
-            .matches(of: /type="NUMANode" os_index="(\d+)"/).compactMap { Int($0.output.1) }
-        guard !numbers.isEmpty else {
-            throw Failure(.badInput, "hwloc finds no NUMA node in '\(text)': \(reason)")
-        }
-        return numbers.sorted()
     }
 }

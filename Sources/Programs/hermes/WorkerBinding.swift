@@ -2,10 +2,12 @@ import ArgumentParser
 import DIMMWorker
 import Foundation
 import Glibc
+import HostFacts
 import MappedMemory
 import Messages
 import NUMABinding
 import Supervision
+import SystemPackage
 import Topology
 
 /// How a worker is told what to bind.
@@ -19,8 +21,8 @@ struct WorkerBindingOptions: ParsableArguments {
     @Option(help: "The nodes that the memory policy speaks of, comma-separated.")
     var memoryNodes: NodeList
 
-    @Flag(help: "Ask for transparent huge pages.")
-    var hugePages = false
+    @Option(help: "Huge pages for weights and KV cache.")
+    var hugePages = Topology.HugePageChoice.off
 
     @Flag(help: "Lock weights and KV cache in memory.")
     var lockMemory = false
@@ -51,6 +53,7 @@ struct NodeList: ExpressibleByArgument {
 }
 
 extension Topology.MemoryChoice: ExpressibleByArgument {}
+extension Topology.HugePageChoice: ExpressibleByArgument {}
 
 extension MemoryPolicy {
     /// - Returns: `nil` where nothing is to be bound.
@@ -95,6 +98,27 @@ final class WorkerBinding: FactProbe {
         return binding
     }
 
+    /// Memory as the topology asks for it. An empty pool of huge pages is fatal (exit 73, by
+    /// ``WorkerCommand``) unless best effort will do: then base pages, and the refusal travels with
+    /// the facts.
+    func allocate(
+        byteCount: Int, purpose: String
+    ) throws(MappedMemoryError) -> AnonymousMapping {
+        if options.hugePages == .hugetlbfs {
+            do throws(MappedMemoryError) {
+                guard let pageByteCount = HostFacts.HugePages.current().pageByteCount else {
+                    throw .system(.takeHugePages, object: purpose, cause: .notSupported)
+                }
+                return try AnonymousMapping.createPooled(
+                    byteCount: byteCount, pageByteCount: pageByteCount, purpose: purpose)
+            } catch {
+                guard options.bestEffort else { throw error }
+                refusals.append("\(error); base pages are used")
+            }
+        }
+        return try AnonymousMapping.create(byteCount: byteCount, purpose: purpose)
+    }
+
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts {
@@ -135,13 +159,17 @@ final class WorkerBinding: FactProbe {
             pagesUntouched: placement.map { UInt64($0.untouchedPageCount) }
                 ?? WorkerFacts.unknown,
             processorNanoseconds: Self.processorNanoseconds(),
-            privateDirtyByteCount: memory.map { UInt64($0.privateDirtyByteCount) }
+            privateDirtyByteCount: memory.map {
+                UInt64($0.privateDirtyByteCount + $0.pooledHugeByteCount)
+            }
                 ?? WorkerFacts.unknown)
         facts.whereabouts = Whereabouts(
             counts: regions.flatMap { Self.counts($0.subject, $0.pages?.pageCountByNode) }
-                + Self.counts(.threads, Self.threadCountByNode()),
+                + Self.counts(.threads, ThreadPlaces.countByNode()),
             refusals: refusals,
-            hugePageByteCount: UInt64(memory?.anonymousHugeByteCount ?? 0),
+            hugePageByteCount: memory.map {
+                UInt64($0.anonymousHugeByteCount + $0.pooledHugeByteCount)
+            } ?? 0,
             lockedByteCount: UInt64(memory?.lockedByteCount ?? 0))
         return facts
     }
@@ -149,7 +177,7 @@ final class WorkerBinding: FactProbe {
     /// Huge pages and locks, once the pages are there: the kernel collapses them where they lie.
     private func prepare(_ memory: borrowing AnonymousMapping) {
         do {
-            if options.hugePages, memory.byteCount >= Self.hugePageByteCount {
+            if options.hugePages == .madvise, memory.byteCount >= Self.hugePageByteCount {
                 try memory.advise(.hugePages)
                 try memory.advise(.collapsed)
             }
@@ -186,27 +214,6 @@ final class WorkerBinding: FactProbe {
     ) -> [Whereabouts.Count] {
         (countByNode ?? [:]).sorted { $0.key < $1.key }
             .map { Whereabouts.Count(subject, node: $0.key, count: $0.value) }
-    }
-
-    /// Threads of this process by the node of the CPU that each ran on last.
-    private static func threadCountByNode() -> [Int: Int] {
-        var nodeOfCPU: [Int: Int] = [:]
-        for node in NUMAMachine.current.nodes {
-            for cpu in node.cpus { nodeOfCPU[cpu] = node.number }
-        }
-        var counts: [Int: Int] = [:]
-        let folder = "/proc/self/task"
-        for task in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
-            // The name in field 2 may hold anything; "processor" is field 39, proc(5).
-            guard
-                let text = try? String(contentsOfFile: "\(folder)/\(task)/stat", encoding: .utf8),
-                let end = text.lastIndex(of: ")"),
-                case let fields = text[end...].split(separator: " "), fields.count > 37,
-                let cpu = Int(fields[37]), let node = nodeOfCPU[cpu]
-            else { continue }
-            counts[node, default: 0] += 1
-        }
-        return counts
     }
 
     private static func processorNanoseconds() -> UInt64 {

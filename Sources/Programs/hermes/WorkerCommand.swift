@@ -2,6 +2,7 @@ import ArgumentParser
 import DIMMWorker
 import FaultInjection
 import Glibc
+import HostFacts
 import MappedMemory
 import Messages
 import ModelFile
@@ -170,6 +171,11 @@ struct WorkerCommand: ParsableCommand {
         case let failure as Failure: failure
         case let error as ModelFileError:
             Failure(error.isLackOfResources ? .machineLacks : .badInput, error.description)
+        case MappedMemoryError.system(.takeHugePages, _, _):
+            Failure(
+                .bindingRefused,
+                "\(error); to make a pool, "
+                    + HostFacts.HugePages.current().advice(node: nil, freeCount: nil))
         case let error as MappedMemoryError: Failure(.machineLacks, error.description)
         case let error as LinkError: Failure(.workerLost, error.description)
         default: Failure(.internalFault, "\(error)")

@@ -38,7 +38,8 @@ final class WorkerFleet {
 
     private(set) var links: [RingLink] = []
     private(set) var workers: [WorkerProcess] = []
-    private var peers: [PeerRing] = []
+    /// The rings between workers.
+    private(set) var peers: [PeerRing] = []
     private let launch: WorkerLaunch
     private let exits: ExitWatch
     let policy: RecoveryPolicy
@@ -80,7 +81,7 @@ final class WorkerFleet {
     ) throws -> WorkerFleet {
         let assignment = try nodeAssignment(of: topology)
         for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
-        let binding = FleetBinding(
+        let binding = try FleetBinding(
             topology, units: units, assignment: assignment, isBestEffort: isBestEffort)
         let cores = CPUAvailability.current().usableCoreCount
         let launch = WorkerLaunch(
@@ -95,15 +96,14 @@ final class WorkerFleet {
             let fleet = try WorkerFleet(
                 binding: binding, launch: launch, policy: policy, faults: faults,
                 caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
-            fleet.peers = try rings.peers.map {
-                try PeerRing.create(between: $0, capacity: rings.peerCapacity)
-            }
+            fleet.peers = try rings.peers.map { try fleet.makePeerRing(between: $0) }
             for unit in 0..<binding.unitCount {
                 try Interruption.check()
                 let (worker, link) = try fleet.startWorker(dimm: unit, incarnation: 0)
                 fleet.workers.append(worker)
                 fleet.links.append(link)
             }
+            try binding.coordinator.bind()
             return fleet
         } catch let error as RingError {
             throw Failure(.machineLacks, "shared memory for the rings: \(error)")
@@ -158,8 +158,10 @@ final class WorkerFleet {
         for (index, peer) in ends.enumerated() {
             inherited.append((peer.descriptor, as: Self.firstPeerDescriptor + Int32(index)))
         }
-        let worker = try WorkerProcess.start(
-            executable: launch.executable, arguments: arguments, inheriting: inherited)
+        let worker = try binding.coordinator.asInherited {
+            try WorkerProcess.start(
+                executable: launch.executable, arguments: arguments, inheriting: inherited)
+        }
         logger.info(
             "started worker",
             metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
@@ -181,6 +183,13 @@ final class WorkerFleet {
         return (worker, link)
     }
 
+    /// A ring between two workers, bound before either of them maps it.
+    private func makePeerRing(between pair: Topology.DIMMPair) throws -> PeerRing {
+        let ring = try PeerRing.create(between: pair, capacity: launch.rings.peerCapacity)
+        try binding.bind(ring)
+        return ring
+    }
+
     /// Ends a DIMM's worker at once and starts another in its place.
     ///
     /// - Returns: how workers of other DIMMs reach it.
@@ -192,8 +201,7 @@ final class WorkerFleet {
         var notices: [(dimm: Int, text: String)] = []
         for index in peers.indices {
             guard let other = peers[index].partner(ofDIMM: dimm) else { continue }
-            peers[index] = try PeerRing.create(
-                between: peers[index].pair, capacity: launch.rings.peerCapacity)
+            peers[index] = try makePeerRing(between: peers[index].pair)
             notices.append((other, peers[index].address))
         }
         (workers[dimm], links[dimm]) = try startWorker(dimm: dimm, incarnation: incarnation)
@@ -295,9 +303,6 @@ final class WorkerFleet {
         try? ProcessMemory.read(processIdentifier: getpid()).privateDirtyByteCount
     }
 
-    /// Where the pages of each DIMM's rings are now; call it while the links are open.
-    func ringPlaces() -> [RingPlaces] { links.map { RingPlaces($0) } }
-
     /// Logs where the workers' memory lies; throws exit 73 when it is not where it was asked for,
     /// and says so only where best effort will do.
     func checkPlacement(_ facts: [WorkerFacts]) throws {
@@ -311,8 +316,7 @@ final class WorkerFleet {
                     "pages_elsewhere": "\(fact.pagesElsewhere)",
                 ])
         }
-        try BindingProof(binding: binding, facts: facts, rings: ringPlaces()).enforce(
-            when: "after loading")
+        try BindingProof(self, facts: facts).enforce(when: "after loading")
     }
 
     /// As ``checkPlacement(_:)``, of a worker that took another's place.
@@ -321,7 +325,7 @@ final class WorkerFleet {
         // Before all have loaded, the proof of all is still to come.
         let all = workers.indices.compactMap { loadedFacts[$0] }
         guard all.count == workers.count else { return }
-        try BindingProof(binding: binding, facts: all, rings: ringPlaces()).enforce(
+        try BindingProof(self, facts: all).enforce(
             when: "after loading again", tellsRefusals: false)
     }
 }

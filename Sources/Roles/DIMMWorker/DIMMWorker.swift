@@ -57,8 +57,10 @@ package struct DIMMWorker: ~Copyable {
         let shard = try NeuronShard(
             loading: try assignment(configuration, model: model, link: link), from: model.file,
             weights: model.weights,
-            mobility: try mobility(configuration, model: model), purpose: "the weight shard")
-        let heads = try HeadStore(configuration: configuration, model: model)
+            mobility: try mobility(configuration, model: model), purpose: "the weight shard",
+            allocate: probe.allocate)
+        let heads = try HeadStore(
+            configuration: configuration, model: model, allocate: probe.allocate)
         let topology = try WorkerPort.topology(
             configuration.topologyText, isTimed: configuration.isTimed,
             dimm: configuration.dimmIndex)
@@ -273,9 +275,16 @@ package struct DIMMWorker: ~Copyable {
     }
 }
 
-/// Asks the operating system what became of a worker's memory; the program supplies it, since
-/// roles know neither libnuma nor /proc.
+/// Gets a worker's memory from the operating system and asks what became of it; the program
+/// supplies it, since roles know neither libnuma nor /proc.
 package protocol FactProbe: AnyObject {
+    /// Zero-filled memory for weights, keys and values, or what stands for them.
+    ///
+    /// - Parameter purpose: what messages call it.
+    func allocate(
+        byteCount: Int, purpose: String
+    ) throws(MappedMemoryError) -> AnonymousMapping
+
     func facts(
         weights: borrowing AnonymousMapping, keysAndValues: borrowing AnonymousMapping
     ) -> WorkerFacts
@@ -283,4 +292,12 @@ package protocol FactProbe: AnyObject {
     /// Of a worker whose memory stands for weights, keys and values alike; the first two fields,
     /// what it models, are for the caller to fill in.
     func facts(of memory: borrowing AnonymousMapping) -> WorkerFacts
+}
+
+extension FactProbe {
+    package func allocate(
+        byteCount: Int, purpose: String
+    ) throws(MappedMemoryError) -> AnonymousMapping {
+        try AnonymousMapping.create(byteCount: byteCount, purpose: purpose)
+    }
 }

@@ -24,7 +24,8 @@ struct HeadStore: ~Copyable {
     private let rotary: RotaryTable?
 
     init(
-        configuration: WorkerConfiguration, model: DecoderModel
+        configuration: WorkerConfiguration, model: DecoderModel,
+        allocate: (Int, String) throws(MappedMemoryError) -> AnonymousMapping
     ) throws(MappedMemoryError) {
         let shape = model.shape
         let map = HeadMap(
@@ -43,8 +44,7 @@ struct HeadStore: ~Copyable {
                 return next - 1
             }
         }
-        storage = try AnonymousMapping.create(
-            byteCount: max(1, next * 2 * capacity * headSize * 4), purpose: "the KV cache")
+        storage = try allocate(max(1, next * 2 * capacity * headSize * 4), "the KV cache")
         scores = Array(
             repeating: 0, count: shape.headCount / shape.keyValueHeadCount * capacity)
         vectors = Array(repeating: 0, count: groupWidth + 2 * headSize)

@@ -14,10 +14,12 @@ struct ReadArena: ~Copyable {
     /// Allocates and touches the memory.
     ///
     /// - Parameter byteCount: 0 where nothing is to be read.
-    init(byteCount: Int) throws(MappedMemoryError) {
+    init(
+        byteCount: Int,
+        allocate: (Int, String) throws(MappedMemoryError) -> AnonymousMapping
+    ) throws(MappedMemoryError) {
         wordCount = byteCount / 8
-        storage = try AnonymousMapping.create(
-            byteCount: max(1, byteCount), purpose: "the memory that is read")
+        storage = try allocate(max(1, byteCount), "the memory that is read")
         var bytes = storage.mutableBytes
         for offset in stride(from: 0, to: bytes.byteCount, by: Self.pageByteCount) {
             bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)

@@ -47,7 +47,8 @@ package struct ShapeWorker: ~Copyable {
                 link: link, peers: peers, dimm: shape.dimmIndex, topology: topology,
                 pacing: pacing),
             shape: shape, probe: probe,
-            arena: try ReadArena(byteCount: shape.arenaByteCount), attention: attention,
+            arena: try ReadArena(byteCount: shape.arenaByteCount, allocate: probe.allocate),
+            attention: attention,
             timer: try topology.map { try timer($0, shape) })
         try worker.sendFacts(.ready, step: 0)
         return worker

@@ -67,6 +67,13 @@ struct EmulateCommand: ParsableCommand {
     @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
     var overrunLimit = 0.01
 
+    @Option(
+        help: """
+            When the kernel refuses a NUMA binding or pages lie elsewhere: strict ends the run \
+            (exit 69 or 73), best-effort says so and goes on.
+            """)
+    var binding = BindingStrictness.strict
+
     @OptionGroup(title: "Policies") var policy: EmulationPolicyOptions
 
     @Flag(help: "Print one layer's timeline as a table to re-compute by hand.")
@@ -127,6 +134,7 @@ struct EmulateCommand: ParsableCommand {
             if explain { Terminal.complain(Explanation(timeline).text()) }
         }
         if !output.writesJSONToStandardOutput { try Terminal.emit(report.text() + "\n") }
+        try report.checkBinding()
         try report.checkFaithful()
     }
 
@@ -145,7 +153,8 @@ struct EmulateCommand: ParsableCommand {
             clock: clock, dilation: dilation, overrunLimit: overrunLimit,
             attentionSplit: attentionSplit.wire, policy: try policy.policy(),
             replay: replay, recordsTimeline: explain || trace != nil,
-            recovery: recovery.policy(clock: clock, dilation: dilation), faults: recovery.faults)
+            recovery: recovery.policy(clock: clock, dilation: dilation), faults: recovery.faults,
+            binding: binding)
     }
 }
 

@@ -31,6 +31,7 @@ struct EmulationRequest {
     /// What is done about workers that fail, and what is made to fail.
     var recovery = RecoveryPolicy.none
     var faults: [FaultText] = []
+    var binding = BindingStrictness.strict
 }
 
 /// Policies of an emulation; `nil` is what the system does of its own.
@@ -106,6 +107,9 @@ struct ProcessRecord {
     /// The workers' last facts, and who they were, in the units' order.
     let facts: [WorkerFacts]
     let processIdentifiers: [Int32]
+    /// The workers' facts after loading, and requested against actual at the end.
+    let loadedFacts: [WorkerFacts]
+    let proof: BindingProof
     var paced: PacedRecord?
     let recoveries: [RecoveryRecord]
     let restarts: [WorkerRestart]

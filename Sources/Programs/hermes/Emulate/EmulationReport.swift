@@ -160,19 +160,26 @@ struct EmulationReport {
                     ? JSONValue(Double(facts.busyPicoseconds) * 1e-12) : .null,
                 "restarts": .integer(
                     processes.restarts.count { $0.dimm == index }),
-                "host": host(of: facts, processes.processIdentifiers[index]),
+                "host": host(ofUnit: index, processes),
             ])
         }
     }
 
-    private func host(of facts: WorkerFacts, _ processIdentifier: Int32) -> JSONValue {
+    private func host(ofUnit index: Int, _ processes: ProcessRecord) -> JSONValue {
+        let facts = processes.facts[index]
         func known(_ value: UInt64) -> JSONValue {
             value == WorkerFacts.unknown ? .null : .unsigned(value)
         }
         return .object([
-            "pid": .integer(Int(processIdentifier)), "node": known(facts.node),
+            "pid": .integer(Int(processes.processIdentifiers[index])),
+            "bound_nodes": .array(
+                processes.proof.binding.processors(ofDIMM: index).map { .integer($0) }),
+            "binding": processes.proof.figures(
+                ofDIMM: index, loaded: processes.loadedFacts[index]),
+            "node": known(facts.node),
             "pages_on_node": known(facts.pagesOnNode),
             "pages_elsewhere": known(facts.pagesElsewhere),
+            "pages_untouched": known(facts.pagesUntouched),
             "private_dirty_bytes": known(facts.privateDirtyByteCount),
         ])
     }
@@ -182,11 +189,25 @@ struct EmulationReport {
         return .object([
             "seconds_wall": JSONValue(timed.wallSeconds),
             "private_dirty_bytes": processes.map { .integer(privateDirty($0)) } ?? .null,
+            "numa": processes?.proof.machineFigures ?? .null,
+            "coordinator": processes?.proof.coordinatorFigures ?? .null,
+            "host_cpu": hostProcessor,
             "dilation": paced.map { JSONValue(Double($0.dilation.thousandths) / 1000) } ?? .null,
             "seconds_paced": paced.map { JSONValue($0.seconds) } ?? .null,
             "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
             "provenance": Provenance.hostRecord(topologyPath: request.topologyPath),
         ])
+    }
+
+    /// The one worker of a system in which the host's CPU computes in place of the DIMMs.
+    private var hostProcessor: JSONValue {
+        guard let processes, FamilyTraits(request)?.usesHost == true else { return .null }
+        return host(ofUnit: 0, processes)
+    }
+
+    /// Throws exit 73 when memory or threads were elsewhere at the end, best effort aside.
+    func checkBinding() throws {
+        try processes?.proof.enforce(when: "at the end", tellsRefusals: false)
     }
 
     /// Memory of all processes, bytes.
@@ -218,6 +239,7 @@ struct EmulationReport {
             lines.append(breakdownLine(timed))
         }
         lines += policyLines(timed)
+        lines += processes?.proof.lines ?? []
         lines.append("wall time \(Text.fixed(timed.wallSeconds, 2)) s" + memoryText)
         return lines.joined(separator: "\n")
     }

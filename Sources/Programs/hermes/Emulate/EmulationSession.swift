@@ -45,7 +45,8 @@ struct EmulationSession {
         let placement = try placing.solve(activity)
         let fleet = try WorkerFleet.start(
             topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
-            rings: rings, isPaced: request.clock == .paced, policy: request.recovery,
+            rings: rings, isPaced: request.clock == .paced,
+            isBestEffort: request.binding == .bestEffort, policy: request.recovery,
             faults: try FaultPlan(
                 request.faults, seed: request.seed, topology: topology,
                 layerCount: model.layerCount, firstPosition: request.promptTokenCount,
@@ -160,7 +161,8 @@ struct EmulationSession {
         var record = ProcessRecord(
             ledger: coordinator.ledger, migrations: coordinator.migrationRecords,
             time: coordinator.time, facts: facts,
-            processIdentifiers: fleet.workers.map(\.processIdentifier), paced: nil,
+            processIdentifiers: fleet.workers.map(\.processIdentifier), loadedFacts: ready,
+            proof: BindingProof(fleet, facts: facts), paced: nil,
             recoveries: coordinator.recoveries, restarts: fleet.restarts,
             coordinatorPrivateDirty: memory)
         if let pacing, let elapsed {

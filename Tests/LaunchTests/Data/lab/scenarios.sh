@@ -55,6 +55,36 @@ done
 numastat -p hermes >numastat.txt 2>&1
 finish
 
+# The coordinator on node 3, workers on all, and rings between each two of them.
+start coordinated "${run[@]}" --tokens 12 --policy.rebalance static \
+    --set coordinator.binding.policy=bind --set coordinator.binding.node=3
+await_text
+grep -h '^Cpus_allowed_list:' "/proc/$coordinator/task/"*/status | sort -u >coordinator-cpus
+cat "/proc/$coordinator/numa_maps" >coordinator-maps
+finish
+
+# Weights and KV cache in huge pages of a pool on every node; then node 3's pool is empty.
+pool() {
+    echo "$2" >"/sys/devices/system/node/node$1/hugepages/hugepages-2048kB/nr_hugepages"
+}
+for node in 0 1 2 3; do pool "$node" 6; done
+start pooled "${run[@]}" --tokens 24 --set dimm.binding.huge_pages=hugetlbfs
+await_text
+for process in $(<"/proc/$coordinator/task/$coordinator/children"); do
+    cat "/proc/$process/numa_maps" >"pooled-maps-$process"
+done
+finish
+pool 3 0
+start pool-empty "${run[@]}" --tokens 2 --set dimm.binding.huge_pages=hugetlbfs
+finish
+start pool-doctor hermes doctor --topology 8-dimm-4-node --model "$data/relu-opt-3m.gguf" \
+    --set dimm.binding.huge_pages=hugetlbfs
+finish
+start pool-best-effort "${run[@]}" --tokens 2 --set dimm.binding.huge_pages=hugetlbfs \
+    --binding best-effort
+finish
+for node in 0 1 2; do pool "$node" 0; done
+
 # All memory from node 0, whatever the workers ask for and are told.
 start pretended numactl --membind 0 \
     python3 "$data/lab/with-binding-calls.py" pretended "${run[@]}" --tokens 2
