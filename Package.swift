@@ -235,7 +235,11 @@ let package = Package(
         suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
         suite(
-            "LaunchTests", imports: ["CLinuxShims", "SeededRandom", "TestModels", "WeightFormats"],
+            "LaunchTests",
+            imports: [
+                "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue", "SeededRandom",
+                "SyntheticActivity", "TestModels", "Topology", "WeightFormats",
+            ],
             data: ["Data"]),
         suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),
         suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),

@@ -36,13 +36,12 @@ import Topology
         #expect(try calibration.calibrated(from: shipped) == shipped)
     }
 
-    /// Near the geometric-mean errors that an independent fit of the same half reached on the
-    /// other half: 1.116, 1.094, 1.143, 1.009, 1.056 and 1.062. The closed form computes fewer
-    /// neurons and waits longer for the slowest DIMM, as the emulation does: Hermes 1.1204.
-    /// Hermes-base: LLaMA2-13B at batch 1 alone is off by 1.37, the other six points by 1.06.
+    /// The geometric-mean errors that an independent fit of the same half reached on the other half
+    /// were 1.116, 1.094, 1.143, 1.009, 1.056 and 1.062. Hermes has 1.132 by the closed form, which
+    /// does not know copies that move; what is published as ours comes from the emulation.
     @Test(
         arguments: [
-            (ComparedSystem.hermes, 1.121), (.hermesBase, 1.10), (.hermesHost, 1.16),
+            (ComparedSystem.hermes, 1.133), (.hermesBase, 1.10), (.hermesHost, 1.16),
             (.flexGen, 1.02), (.dejaVu, 1.10), (.tensorRTLLM, 1.08),
         ])
     func `Held-out points are met as well as an independent fit meets them`(

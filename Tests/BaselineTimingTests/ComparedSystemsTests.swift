@@ -70,7 +70,7 @@ import Testing
 
     @Test(arguments: [
         ("gpus: 5 ", "gpus: 0 ", "tensorrt_llm.gpus: '0' is outside 1 to 1024"),
-        ("cycles: 26", "cycles: 2.5", "hermes.cycles: '2.5' is not a whole number"),
+        ("cycles: 27", "cycles: 2.5", "hermes.cycles: '2.5' is not a whole number"),
         ("memory: 40 GB", "memory: 40", "tensorrt_llm.memory: '40' has no unit"),
         ("memory: 192 GB", "memori: 192 GB", "host.memory: is missing"),
         (

@@ -71,7 +71,7 @@ import Topology
 
     /// Falcon-40B at batch 4 on Hermes-base: 20 GB on the GPU, of which 60 projections of 8192²
     /// and the head 65024 x 8192 come first; the DIMMs read the rest at what DRAM gives for 16 KiB
-    /// and 32 KiB neurons, and multiply it 4 times with 256 x 8 lanes in 26 cycles at 1 GHz.
+    /// and 32 KiB neurons, and multiply it 4 times with 256 x 8 lanes in 27 cycles at 1 GHz.
     @Test func `Hermes-base with Falcon-40B at batch 4`() throws {
         let machine = "rtx4090-8dimm.yaml"
         let gpu =
@@ -102,7 +102,12 @@ import Topology
             remote * (qkv / (qkv + mlp)) / (try rate(18_432))
             + remote * (mlp / (qkv + mlp)) / (try rate(32_768)) + remote / 2 * 4 / products
             + cache / (try rate(8_192)) + 2 * 60 * 128.0 * 64 * 192 * 4 / products
-        let token = dimms + 20e9 / gpu + 60 * 6 * synchronisation
+        // Each of 8 DIMMs gets an input of 8192 and sends sums of 9216 and 8192 for each sequence,
+        // in the layers that are not on the GPU; attention takes 9216 and returns 8192 in all.
+        let layers = 60 * remote / (qkv + mlp)
+        let sums = layers * 8 * 4 * 2 * (8_192.0 + 9_216 + 8_192 + 8_192)
+        let messages = (sums + 60 * 4 * 2 * (9_216.0 + 8_192)) / pcie
+        let token = dimms + 20e9 / gpu + 60 * 6 * synchronisation + messages
         let prefill = max(
             remote / pcie, (qkv + mlp + dense) * 128 * 4 / (330e12 * 0.5))
         let expected = 4 * 128 / (prefill + 128 * token)

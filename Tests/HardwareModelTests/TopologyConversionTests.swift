@@ -19,7 +19,7 @@ struct TopologyConversionTests {
     @Test func `The paper's DIMM is what the reference rows were measured on`() throws {
         let dimm = try dimm()
         #expect(DRAMConfiguration(dimm) == DDR4.configuration(refreshes: true))
-        #expect(GEMVUnit(dimm.ndpCore) == paperUnit(cycles: 26))
+        #expect(GEMVUnit(dimm.ndpCore) == paperUnit(cycles: 27))
         #expect(ActivationUnit(dimm.activationUnit) == paperActivationUnit)
         let model = try DIMMModel(dimm)
         #expect(model.dram == (try DRAMModel(DDR4.configuration(refreshes: true))))

@@ -72,7 +72,7 @@ enum BuiltInParts {
             clock: 1 GHz
             multipliers: 256
             lanes: 8
-            cycles: 26
+            cycles: 27
             buffer: 256 KiB
             overlap: max
           activation_unit:

@@ -6,7 +6,7 @@ package import PackedSets
 /// before the next, as well as a recorded trace, token by token.
 package struct PrefillActivity: Equatable, Sendable {
     package let layout: NeuronLayout
-    private var counts: [[[UInt32]]]  // [layers][blocks][neurons]
+    private var counts: [[MembershipCounts]]  // [layers][blocks]
     private var tokenCounts: [[Int]]  // [layers][blocks]
     private var latest: [[PackedSet]]  // [layers][blocks]
 
@@ -14,7 +14,7 @@ package struct PrefillActivity: Equatable, Sendable {
     package init(layout: NeuronLayout) {
         self.layout = layout
         counts = layout.map { _, block in
-            Array(repeating: 0, count: layout.neuronCounts[block])
+            MembershipCounts(elementCount: layout.neuronCounts[block])
         }
         tokenCounts = layout.map { _, _ in 0 }
         latest = layout.map { _, block in PackedSet(elementCount: layout.neuronCounts[block]) }
@@ -28,14 +28,14 @@ package struct PrefillActivity: Equatable, Sendable {
         precondition(counts.count == layout.layerCount)
         precondition(counts.allSatisfy { $0.map(\.count) == layout.neuronCounts })
         precondition(counts.joined().joined().allSatisfy { $0 <= tokenCount })
-        self.counts = counts
+        self.counts = counts.map { $0.map { MembershipCounts($0) } }
         tokenCounts = layout.map { _, _ in tokenCount }
     }
 
     /// Adds the next token's active neurons of one block.
     package mutating func add(_ active: PackedSet, layer: Int, block: Int) {
         precondition(active.elementCount == layout.neuronCounts[block])
-        active.addMembers(to: &counts[layer][block])
+        counts[layer][block].add(active)
         tokenCounts[layer][block] += 1
         latest[layer][block] = active
     }
@@ -50,7 +50,9 @@ package struct PrefillActivity: Equatable, Sendable {
     }
 
     /// In how many tokens each neuron was active, [neurons].
-    package func activeCounts(layer: Int, block: Int) -> [UInt32] { counts[layer][block] }
+    package func activeCounts(layer: Int, block: Int) -> [UInt32] {
+        counts[layer][block].values
+    }
 
     package func tokenCount(layer: Int, block: Int) -> Int { tokenCounts[layer][block] }
 

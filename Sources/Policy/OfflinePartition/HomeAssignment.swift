@@ -22,12 +22,30 @@ struct HomeAssignment {
         let cold = isHot.indices.filter { !isHot[$0] }
         let hot = isHot.indices.filter { isHot[$0] }
         loads = cold.map { UInt64(curve.counts[$0]) } + hot.map { _ in 0 }
-        order = cold.map { curve.order[$0] } + hot.map { curve.order[$0] }
+        order = Self.scattered(cold.map { curve.order[$0] } + hot.map { curve.order[$0] }, loads)
         self.times = times
         self.quotas = quotas
         homes = Array(repeating: 0, count: curve.neuronCount)
         activity = Array(repeating: 0, count: times.count)
         used = Array(repeating: 0, count: times.count)
+    }
+
+    /// Neurons of equal load in an order that has nothing to do with their indices.
+    ///
+    /// They are dealt to the DIMMs in turn. By index, every other DIMM would get the lower index of
+    /// each two alike, and who later prefers the lowest index would drain these DIMMs alone.
+    private static func scattered(_ order: [UInt32], _ loads: [UInt64]) -> [UInt32] {
+        // An odd factor: no two neurons have the same key. Fibonacci hashing (Knuth 1998, 6.4).
+        func key(_ neuron: UInt32) -> UInt32 { neuron &* 2_654_435_769 }
+        var result = order
+        var first = 0
+        while first < order.count {
+            var end = first + 1
+            while end < order.count, loads[end] == loads[first] { end += 1 }
+            result[first..<end].sort { key($0) < key($1) }
+            first = end
+        }
+        return result
     }
 
     /// Homes by neuron: longest processing time first (Graham 1969), then exchanges.

@@ -33,6 +33,8 @@ struct Migration: Sendable {
     var isHeld = false
     /// Before which wall instant a paced run's links have not delivered all that moved.
     var delivery: WallInstant?
+    /// The same of the copies for the GPU alone.
+    var copyDelivery: WallInstant?
 
     private let homesAtStart: HomeTable
     private var rebalancer: any Rebalancer
@@ -292,16 +294,27 @@ struct Migration: Sendable {
             }
         }
         arrivals.removeAll { $0.time <= now }
-        settlement.hot = hotArrivals.filter { $0.time <= now }
-        hotArrivals.removeAll { $0.time <= now }
-        for arrival in settlement.hot {
-            adjustment?.commit(layer: arrival.layer, block: NeuronPlaces.block)
-            record.hotSwapCount += arrival.swaps.count
-        }
+        settlement.hot = takeCopies { $0.time <= now }
         for remap in rebalancer.endToken(homes: places.homes) {
             planned[remap.layer].append(remap)
         }
         return settlement
+    }
+
+    /// A layer's copies that are on the GPU by `now`, within a token: they count from here on.
+    mutating func settleCopies(layer: Int, now: EmulatedTime) -> Settlement {
+        guard !isHeld else { return Settlement() }
+        return Settlement(hot: takeCopies { $0.layer == layer && $0.time <= now })
+    }
+
+    private mutating func takeCopies(_ haveCome: (HotArrival) -> Bool) -> [HotArrival] {
+        let come = hotArrivals.filter(haveCome)
+        hotArrivals.removeAll(where: haveCome)
+        for arrival in come {
+            adjustment?.commit(layer: arrival.layer, block: NeuronPlaces.block)
+            record.hotSwapCount += arrival.swaps.count
+        }
+        return come
     }
 }
 

@@ -22,6 +22,8 @@ package struct ShapeCoordinator {
     private var tokenCount = 0
     /// What the run did, per DIMM and token.
     package private(set) var ledger: WorkLedger
+    /// Weights of neurons in the GPU's memory when the run begins.
+    package private(set) var residentNeuronByteCount = 0
     /// Predictions against the truth, but for the first layer.
     package private(set) var score = PredictionScore()
 
@@ -48,6 +50,7 @@ package struct ShapeCoordinator {
         position = options.promptTokenCount
         ledger = WorkLedger(dimmCount: links.count)
         ledger.hotWeightByteCount = blocks.reduce(0) { $0 + $1.hotByteCount }
+        residentNeuronByteCount = residentByteCounts.reduce(0, +)
     }
 
     /// `nil` in a native run, which has no emulated time.
@@ -120,10 +123,17 @@ package struct ShapeCoordinator {
 
     // MARK: Prefill
 
+    /// Where all neurons are computed and stay, nobody asks who is active.
+    private var usesActivity: Bool {
+        options.predictor != nil || options.hotCriterion != .none
+            || options.policy.rebalancing != .none
+    }
+
     /// Watches the prompt's activity: it sets the predictors and the neurons' states.
     ///
     /// - Throws: ``CoordinatorError/activity(_:)`` when the source is at its end.
     package mutating func observePrompt() throws(CoordinatorError) {
+        guard usesActivity else { return }
         let layout = NeuronLayout(
             layerCount: options.model.layerCount, neuronCounts: blocks.map(\.neuronCount))
         var prompts = Array(repeating: PrefillActivity(layout: layout), count: options.batchSize)
@@ -174,14 +184,31 @@ package struct ShapeCoordinator {
             * model.querySize
         let weightCount = model.layerNeuronWeightCount + model.projectionWeightCount
         return PrefillWork(
-            layers: (0..<model.layerCount).map { layer in
-                let resident = blocks.reduce(0) { $0 + $1.hotByteCount(layer: layer) }
-                return PrefillWork.Layer(
+            layers: residentByteCounts.map { resident in
+                PrefillWork.Layer(
                     streamedByteCount: model.layerNeuronByteCount - resident,
                     readByteCount: model.layerNeuronByteCount + model.projectionByteCount,
                     macCount: weightCount * tokens + attention)
             }, headByteCount: model.headByteCount,
             headMACCount: model.headWeightCount * options.batchSize)
+    }
+
+    /// Weights of neurons in the GPU's memory when a run begins, [layers]: of hot ones, and in the
+    /// room that these leave, of others.
+    private var residentByteCounts: [Int] {
+        var counts = (0..<options.model.layerCount).map { layer in
+            blocks.reduce(0) { $0 + $1.hotByteCount(layer: layer) }
+        }
+        var room = max(0, options.neuronMemoryByteCount - counts.reduce(0, +))
+        // Who lacks least first: what they do not need is for the others.
+        let order = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
+        for (rank, layer) in order.enumerated() {
+            let missing = options.model.layerNeuronByteCount - counts[layer]
+            let filled = min(missing, room / (order.count - rank))
+            counts[layer] += filled
+            room -= filled
+        }
+        return counts
     }
 
     /// The prompt's keys and values of a layer, in messages that fit the link.
@@ -248,7 +275,9 @@ package struct ShapeCoordinator {
         ledger.endToken(busy: engine.time?.busyOfToken)
         tokenCount += 1
         position += 1
-        guard activity.advance() else { throw .activity("it ends after \(tokenCount) tokens") }
+        guard !usesActivity || activity.advance() else {
+            throw .activity("it ends after \(tokenCount) tokens")
+        }
     }
 
     /// QKV or MLP: hot neurons here, cold ones on the DIMMs.
@@ -300,13 +329,13 @@ package struct ShapeCoordinator {
         var computed: [PackedSet] = []
         let isLastLayer = layer + 1 == options.model.layerCount
         for sequence in 0..<options.batchSize {
-            let truth = activity.activeNeurons(sequence: sequence, layer: layer, block: block)
             guard options.predictor != nil else {
-                let all = PackedSet.full(elementCount: truth.elementCount)
+                let all = PackedSet.full(elementCount: blocks[block].neuronCount)
                 blocks[block].note(known: all, sequence: sequence, isLastLayer: isLastLayer)
                 computed.append(all)
                 continue
             }
+            let truth = activity.activeNeurons(sequence: sequence, layer: layer, block: block)
             var predicted = PackedSet(elementCount: truth.elementCount)
             predictors[sequence].predict(
                 layer: layer, block: block, parents: blocks[block].known[sequence],
@@ -406,6 +435,10 @@ package struct ShapeCoordinator {
             "projection", byteCount: model.projectionByteCount, macCount: macCount,
             synchronises: true)
         try engine.endStep()
+        for block in blocks.indices {
+            let settled = try engine.settleCopies(&blocks[block].migration, layer: layer)
+            blocks[block].apply(settled)
+        }
     }
 
     private mutating func runHead() throws(CoordinatorError) {

@@ -67,6 +67,9 @@ package struct ShapeOptions: Sendable {
     package let policy: PlacementPolicy
     /// At most this share of a block's neurons has copies on the GPU.
     package let hotShare: Proportion
+    /// The GPU's memory for neurons. What hot ones leave of it is filled with others, which are
+    /// computed where they are at home and need not be streamed for the prompt.
+    package let neuronMemoryByteCount: Int
     /// Memory that a worker's requests really read where time is wall time; 0 for none.
     package let arenaByteCount: Int
     package let topologyText: String
@@ -76,7 +79,8 @@ package struct ShapeOptions: Sendable {
         attentionSplit: ShapeConfiguration.AttentionSplit, host: ShapeConfiguration.Host?,
         placement: ShapePlacement, predictor: (any ActivityPredictor)?, feedback: Feedback,
         hotCriterion: HotCriterion, correlations: CorrelationTable?, policy: PlacementPolicy,
-        hotShare: Proportion, arenaByteCount: Int, topologyText: String
+        hotShare: Proportion, neuronMemoryByteCount: Int, arenaByteCount: Int,
+        topologyText: String
     ) {
         precondition(batchSize >= 1)
         precondition(promptTokenCount >= 1)
@@ -97,6 +101,7 @@ package struct ShapeOptions: Sendable {
         self.correlations = correlations
         self.policy = policy
         self.hotShare = hotShare
+        self.neuronMemoryByteCount = neuronMemoryByteCount
         self.arenaByteCount = arenaByteCount
         self.topologyText = topologyText
     }

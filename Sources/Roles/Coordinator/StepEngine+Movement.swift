@@ -197,9 +197,12 @@ extension StepEngine {
                 "neurons from DIMM \(message.dimm)", byteCount, dimm: message.dimm,
                 readyAt: EmulatedTime(picosecondsSinceStart: neurons.answer.ready), ring: .from
             ).arrival
-            try hold(
+            let delivery = try hold(
                 neurons.answer, of: &migration, byteCount: byteCount,
                 over: time?.machine.paths[message.dimm] ?? [])
+            if let delivery {
+                migration.copyDelivery = max(migration.copyDelivery ?? delivery, delivery)
+            }
             migration.receive(
                 message, weights: neurons.weights, byteCount: byteCount, at: arrival ?? .start)
         }
@@ -228,10 +231,13 @@ extension StepEngine {
 
     /// Weights have their links in wall time, too, in the order in which they were booked; what
     /// moves does not count before they are through.
+    ///
+    /// - Returns: when they are; `nil` where time is not wall time.
+    @discardableResult
     private mutating func hold(
         _ answer: Answer, of migration: inout Migration, byteCount: Int, over path: [Int]
-    ) throws(CoordinatorError) {
-        guard time != nil else { return }
+    ) throws(CoordinatorError) -> WallInstant? {
+        guard time != nil else { return nil }
         countMoved(byteCount, over: path)
         let delivery = try pacing { () throws(PacingError) in
             try clock.depart(
@@ -239,9 +245,25 @@ extension StepEngine {
                 readyAt: EmulatedTime(picosecondsSinceStart: answer.ready),
                 workEnd: answer.workEnd)
         }
-        guard let delivery else { return }
+        guard let delivery else { return nil }
         let earlier = migration.delivery ?? delivery
         migration.delivery = max(earlier, delivery)
+        return delivery
+    }
+
+    // MARK: Within a token
+
+    /// What of a layer's copies came while the projection ran counts in the layer's own MLP.
+    mutating func settleCopies(
+        _ migration: inout Migration, layer: Int
+    ) throws(CoordinatorError) -> Migration.Settlement {
+        if let time, let delivery = migration.copyDelivery {
+            try pacing { () throws(PacingError) in
+                try clock.receive(arrival: time.now, delivery: delivery)
+            }
+            migration.copyDelivery = nil
+        }
+        return migration.settleCopies(layer: layer, now: time?.now ?? .start)
     }
 
     // MARK: Between tokens

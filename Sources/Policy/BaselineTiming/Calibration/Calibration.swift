@@ -66,13 +66,15 @@ package struct Calibration: Sendable {
         return systems
     }
 
-    /// The cycles of a group are whole, so all are tried; the least mean over both systems wins.
+    /// The cycles of a group are whole, so all are tried. Hermes-base alone decides: it multiplies
+    /// all weights for every sequence, so they are the slope of its time with the batch, into which
+    /// neither activity nor placement enters.
     private func fitMultipliers(_ systems: inout ComparedSystems) {
         var least = Double.infinity
         for cycles in 1...64 {
             var trial = systems
             trial.hermes.cyclesPerMultiplyGroup = cycles
-            let value = loss(of: .hermes, trial).mean + loss(of: .hermesBase, trial).mean
+            let value = loss(of: .hermesBase, trial).mean
             if value < least {
                 least = value
                 systems.hermes.cyclesPerMultiplyGroup = cycles

@@ -91,6 +91,8 @@ private protocol ColdUnit {
     /// Seconds for one layer at a context.
     func attention(_ workload: Workload, contextLength: Double) -> Double
     var synchronisation: Double { get }
+    /// Units that each get the inputs and send a sum: the DIMMs, or the host.
+    var unitCount: Double { get }
 }
 
 extension HermesEstimate {
@@ -106,16 +108,19 @@ extension HermesEstimate {
             let hot = byteCount * load.hotUnion / machine.gpuBytesPerSecond + synchronisation
             let rest = cold.block(
                 byteCount: byteCount, weightCount: weightCount, load: load, isQKV: isQKV)
-            return layers * max(hot, rest)
+            let messages = blockMessages(workload, isQKV: isQKV, unitCount: cold.unitCount)
+            return layers * max(hot, rest + messages)
         }
         let context = meanContextLength(workload)
         return Time(
             prefill: prefill(
                 workload,
-                residentByteCount: hotShare * neuronByteCount + Double(model.denseByteCount)),
+                residentByteCount: min(neuronByteCount, freeByteCount)
+                    + Double(model.denseByteCount)),
             qkv: block(
                 qkvByteCount, Double(model.hiddenSize * model.qkvWidth), isQKV: true),
-            attention: layers * cold.attention(workload, contextLength: context),
+            attention: layers
+                * (cold.attention(workload, contextLength: context) + attentionMessages(workload)),
             projection: layers
                 * (Double(model.projectionByteCount) / machine.gpuBytesPerSecond
                     + synchronisation),
@@ -123,6 +128,24 @@ extension HermesEstimate {
                 mlpByteCount,
                 Double(model.feedForwardSize * model.feedForwardNeuronWeightCount), isQKV: false),
             head: Double(model.headByteCount) / machine.gpuBytesPerSecond)
+    }
+
+    /// Seconds that one block's messages have the link that all units share: each gets the input of
+    /// every sequence, and sends a whole vector of partial sums back.
+    fileprivate func blockMessages(
+        _ workload: Workload, isQKV: Bool, unitCount: Double
+    ) -> Double {
+        let width = model.hiddenSize + (isQKV ? model.qkvWidth : model.hiddenSize)
+        return unitCount * Double(workload.batchSize * width * model.bytesPerActivation)
+            / machine.linkBytesPerSecond
+    }
+
+    /// The same of attention: each head's query, key and value go to one unit, its context comes
+    /// back.
+    fileprivate func attentionMessages(_ workload: Workload) -> Double {
+        let width = model.qkvWidth + model.querySize
+        return Double(workload.batchSize * width * model.bytesPerActivation)
+            / machine.linkBytesPerSecond
     }
 
     /// Positions that a token attends to, on average over the run.
@@ -147,6 +170,8 @@ private struct NearDataCold: ColdUnit {
     let estimate: HermesEstimate
 
     var synchronisation: Double { systems.hermes.synchronisationCost.seconds }
+
+    var unitCount: Double { estimate.machine.dimmCount }
 
     private var macsPerSecond: Double { estimate.macsPerSecond(systems) }
 
@@ -173,6 +198,8 @@ private struct HostCold: ColdUnit {
     let estimate: HermesEstimate
 
     var synchronisation: Double { systems.hermes.synchronisationCost.seconds }
+
+    var unitCount: Double { 1 }
 
     private var peak: Double { Double(systems.host.peakBandwidth.bytesPerSecond) }
 
@@ -226,18 +253,22 @@ extension HermesEstimate {
                 + remote * share / (machine.dimmCount * rate)
                 + products / (machine.dimmCount * macsPerSecond(systems))
         }
+        func messages(isQKV: Bool) -> Double {
+            layers * (remote / neuronByteCount)
+                * blockMessages(workload, isQKV: isQKV, unitCount: machine.dimmCount)
+        }
         let qkvShare = qkvByteCount / (qkvByteCount + mlpByteCount)
         let (read, multiply) = attention(
             workload, contextLength: meanContextLength(workload), systems: systems)
         return Time(
             prefill: prefill(
                 workload, residentByteCount: resident + Double(model.denseByteCount)),
-            qkv: block(qkvShare, rate: machine.qkvBytesPerSecond),
-            attention: layers * (read + multiply),
+            qkv: block(qkvShare, rate: machine.qkvBytesPerSecond) + messages(isQKV: true),
+            attention: layers * (read + multiply + attentionMessages(workload)),
             projection: layers
                 * (Double(model.projectionByteCount) / machine.gpuBytesPerSecond
                     + synchronisation),
-            mlp: block(1 - qkvShare, rate: machine.mlpBytesPerSecond),
+            mlp: block(1 - qkvShare, rate: machine.mlpBytesPerSecond) + messages(isQKV: false),
             head: Double(model.headByteCount) / machine.gpuBytesPerSecond)
     }
 }

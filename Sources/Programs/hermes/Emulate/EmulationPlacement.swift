@@ -11,7 +11,7 @@ struct FamilyTraits {
     var partition = PartitionCommand.Method.ilp
     var hotCriterion = HotCriterion.both
     var rebalancing = RebalanceChoice.none
-    /// Every neuron is computed, and whole layers are hot or cold.
+    /// Every neuron is computed, and a layer's QKV and MLP are hot or cold as a whole.
     var isDense = false
     /// The host CPU in place of the DIMMs.
     var usesHost = false
@@ -81,12 +81,12 @@ struct EmulationPlacement {
     }
 
     /// GPU memory that is left for neurons.
-    private var hotMemory: ByteCount {
-        ByteCount(topology.gpu.usableMemory.bytes - UInt64(model.denseByteCount))
+    var neuronMemoryByteCount: Int {
+        Int(clamping: topology.gpu.usableMemory.bytes) - model.denseByteCount
     }
 
     func solve(_ activity: EmulationActivity) throws -> ShapePlacement {
-        if traits.isDense { return wholeLayers }
+        if traits.isDense { return wholeBlocks }
         let problem = try workload(activity).problem(topology: topology)
         let method = traits.usesHost ? .frequency : traits.partition
         let partition = try PartitionSolving(
@@ -129,25 +129,32 @@ struct EmulationPlacement {
             sampleCount: activity.sampleCount,
             vectorByteCount: model.bytesPerActivation
                 * (model.hiddenSize + max(model.qkvWidth, model.hiddenSize)),
-            gpuMemory: hotMemory,
+            gpuMemory: ByteCount(UInt64(neuronMemoryByteCount)),
             dimmMemory: dimms.map {
                 ByteCount($0.memoryCapacity.bytes - min(other, $0.memoryCapacity.bytes))
             })
     }
 
-    /// The first layers on the GPU while they fit, the others dealt to the DIMMs in turn.
-    private var wholeLayers: ShapePlacement {
-        let fitting = Int(clamping: hotMemory.bytes) / model.layerNeuronByteCount
+    /// Layer by layer, QKV and MLP on the GPU if they fit there, the others dealt to the DIMMs in
+    /// turn.
+    private var wholeBlocks: ShapePlacement {
         let dimmCount = topology.dimms.count
         let counts = [model.hiddenSize, model.feedForwardSize]
+        let sizes = [
+            model.hiddenSize * model.qkvNeuronByteCount,
+            model.feedForwardSize * model.feedForwardNeuronByteCount,
+        ]
+        var room = neuronMemoryByteCount
         return ShapePlacement(
             homes: Array(
                 repeating: counts.map { count in
                     (0..<count).map { UInt16($0 % dimmCount) }
                 }, count: model.layerCount),
-            hot: (0..<model.layerCount).map { layer in
-                counts.map {
-                    layer < fitting ? .full(elementCount: $0) : PackedSet(elementCount: $0)
+            hot: (0..<model.layerCount).map { _ in
+                zip(counts, sizes).map { count, size in
+                    guard size <= room else { return PackedSet(elementCount: count) }
+                    room -= size
+                    return .full(elementCount: count)
                 }
             })
     }

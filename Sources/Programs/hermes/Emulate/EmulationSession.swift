@@ -203,6 +203,9 @@ struct EmulationSession {
                 machine: machine, peerMessageByteCount: peerMessageByteCount,
                 constants: policy.constants),
             hotShare: traits.isDense ? .one : topology.policy.hotShare,
+            neuronMemoryByteCount: traits.isDense
+                ? 0
+                : EmulationPlacement(request: request, traits: traits).neuronMemoryByteCount,
             arenaByteCount: request.clock == .virtual ? 0 : Self.arenaByteCount,
             topologyText: topology.rendered())
     }
@@ -246,7 +249,7 @@ struct EmulationSession {
         let decode = time?.decodeDuration.seconds ?? 0
         let generated = Double(request.batchSize * request.tokenCount)
         let imbalances = record.ledger.imbalances
-        let resident = model.denseByteCount + record.ledger.hotWeightByteCount
+        let resident = model.denseByteCount + coordinator.residentNeuronByteCount
         return TimedEmulation(
             prefillSeconds: prefill, decodeSeconds: decode,
             breakdown: time.map { EmulationBreakdown($0.spending) } ?? EmulationBreakdown(),

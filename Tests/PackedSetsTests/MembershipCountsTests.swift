@@ -1,0 +1,28 @@
+import PackedSets
+import Testing
+
+@Suite struct MembershipCountsTests {
+    /// Member n is in every (n + 1)-th set; counts up to 300 need nine bits.
+    @Test(arguments: [1, 63, 64, 65, 200])
+    func `Counts are those of counting member by member`(elementCount: Int) {
+        var counts = MembershipCounts(elementCount: elementCount)
+        var expected = Array(repeating: UInt32(0), count: elementCount)
+        for round in 0..<300 {
+            let set = PackedSet(
+                elementCount: elementCount,
+                members: (0..<elementCount).filter { round % ($0 + 1) == 0 })
+            counts.add(set)
+            set.addMembers(to: &expected)
+        }
+        #expect(expected[0] == 300)
+        #expect(counts.values == expected)
+        #expect(MembershipCounts(expected) == counts)
+    }
+
+    @Test func `Nothing added is nothing counted`() {
+        var counts = MembershipCounts(elementCount: 70)
+        #expect(counts.values == Array(repeating: 0, count: 70))
+        counts.add(PackedSet(elementCount: 70))
+        #expect(counts == MembershipCounts(Array(repeating: 0, count: 70)))
+    }
+}
