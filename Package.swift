@@ -210,6 +210,13 @@ let package = Package(
             embedding: ["Texts/evaluation.txt"]),
 
         support("CTestConditions", isC: true),
+        support(
+            "FuzzTargets",
+            imports: [
+                "ActivityTrace", "MappedMemory", "Messages", "ModelFile", "OfflinePartition",
+                "PackedSets", "RingTransport", "SparsityCalibration", "TemporaryFiles",
+                "Tokenizer", "Topology", "WeightFormats",
+            ], products: ["SystemPackage"]),
         support("Simulation", imports: ["Messages"]),
         support("TemporaryFiles", products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
@@ -231,6 +238,14 @@ let package = Package(
         suite(
             "FaultInjectionTests",
             imports: ["FaultInjection", "Messages", "SeededRandom", "Simulation"]),
+        suite(
+            "FuzzTests",
+            imports: [
+                "ActivityTrace", "FuzzTargets", "Messages", "OfflinePartition", "PackedSets",
+                "RingTransport", "SeededRandom", "SparsityCalibration", "TemporaryFiles",
+                "TestModels",
+            ],
+            products: ["SystemPackage"], data: ["Corpus"]),
         suite("HardwareModelTests", imports: ["HardwareModel", "Quantities", "Topology"]),
         suite("HostFactsTests", imports: ["HostFacts", "NUMABinding"]),
         suite("KernelsTests", imports: ["Kernels", "SeededRandom", "WeightFormats"]),
@@ -315,3 +330,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer's program needs its instrumentation everywhere and has no `main` of its own, so it is
+// no part of an ordinary build; launch/fuzz asks for it.
+if Context.environment["HERMES_FUZZ"] != nil {
+    let fuzz = probe("Fuzz", imports: ["FuzzTargets"])
+    fuzz.swiftSettings?.append(.unsafeFlags(["-parse-as-library"]))
+    package.targets.append(fuzz)
+}

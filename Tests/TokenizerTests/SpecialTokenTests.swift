@@ -17,6 +17,14 @@ import Tokenizer
         #expect(tokenizer.encode(text, parsingSpecialTokens: false) == Self.bytes(text))
     }
 
+    @Test func `A token that would cut a character in two is not looked for`() throws {
+        var tables = Self.chatTables
+        tables.tokens.append([0x3C, 0xC3])
+        tables.tokenTypes.append(3)
+        let tokenizer = try Tokenizer(tables)
+        #expect(tokenizer.encode("<\u{E9}", parsingSpecialTokens: true) == Self.bytes("<\u{E9}"))
+    }
+
     @Test func `The longest of several wins, and half a token is text`() throws {
         let tokenizer = try Tokenizer(Self.chatTables)
         #expect(

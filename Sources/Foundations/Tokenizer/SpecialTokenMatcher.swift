@@ -20,6 +20,8 @@ struct SpecialTokenMatcher: Sendable {
                 text: Array(vocabulary.texts[Int(id)]), id: id,
                 needsTrust: vocabulary.kinds[Int(id)].isControl)
         }
+        // One that is no whole text would cut a character of the text in two.
+        entries.removeAll { String(validating: $0.text, as: UTF8.self) == nil }
         entries.sort {
             ($0.text[0], -$0.text.count, $0.id) < ($1.text[0], -$1.text.count, $1.id)
         }
