@@ -210,6 +210,8 @@ let package = Package(
             embedding: ["Texts/evaluation.txt"]),
 
         support("CTestConditions", isC: true),
+        support("Simulation", imports: ["Messages"]),
+        support("TemporaryFiles", products: ["SystemPackage"]),
         support(
             "FuzzTargets",
             imports: [
@@ -217,8 +219,6 @@ let package = Package(
                 "PackedSets", "RingTransport", "SparsityCalibration", "TemporaryFiles",
                 "Tokenizer", "Topology", "WeightFormats",
             ], products: ["SystemPackage"]),
-        support("Simulation", imports: ["Messages"]),
-        support("TemporaryFiles", products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
 

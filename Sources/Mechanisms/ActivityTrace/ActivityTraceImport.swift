@@ -69,10 +69,11 @@ package struct ImportedActivity: Sendable {
         }
         self.masks = masks
         byteCount = array.shape[2]
-        // An array without tokens has room for any shape.
-        try rules.check("layer count", array.shape[1], in: TraceFormat.layerCounts)
+        // An array without tokens has room for any shape. The lower limits are the header's to hold.
         try rules.check(
-            "bytes of a layer", byteCount, in: 1...TraceFormat.neuronCounts.upperBound / 8)
+            "layer count", array.shape[1], in: 0...TraceFormat.layerCounts.upperBound)
+        try rules.check(
+            "bytes of a layer", byteCount, in: 0...TraceFormat.neuronCounts.upperBound / 8)
         let capacity = 8 * byteCount
         let neuronCount = importer.neuronCount ?? capacity
         try rules.check("room for neurons", capacity, in: neuronCount...neuronCount + 7)
