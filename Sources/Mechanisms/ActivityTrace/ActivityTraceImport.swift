@@ -69,7 +69,7 @@ package struct ImportedActivity: Sendable {
         }
         self.masks = masks
         byteCount = array.shape[2]
-        // An array without tokens has room for any shape. The lower limits are the header's to hold.
+        // An array without tokens has room for any shape. Lower limits are the header's to hold.
         try rules.check(
             "layer count", array.shape[1], in: 0...TraceFormat.layerCounts.upperBound)
         try rules.check(
