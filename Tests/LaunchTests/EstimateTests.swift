@@ -66,9 +66,9 @@ extension LaunchTests {
         /// Hermes-base has no statistics: what is left is the sums' merging on the GPU and how
         /// neurons divide by 8. Hermes-host has those of cold neurons, too, as drawn for these few
         /// tokens. Hermes also balances GPU and DIMMs by the integer program, moves copies and
-        /// waits for the slowest DIMM, of all of which the formula knows an average. A prefill takes
-        /// each layer's longer part, streaming or arithmetic, where the formula takes the longer of
-        /// two sums: with half of the layers resident, up to a third more.
+        /// waits for the slowest DIMM, of all of which the formula knows an average. A prefill
+        /// takes each layer's longer part, streaming or arithmetic, where the formula takes the
+        /// longer of two sums: with most layers resident, up to a third more.
         @Test(
             .enabled(if: TestLevel.current >= .ci),
             arguments: [

@@ -50,7 +50,7 @@ package struct ShapeCoordinator {
         position = options.promptTokenCount
         ledger = WorkLedger(dimmCount: links.count)
         ledger.hotWeightByteCount = blocks.reduce(0) { $0 + $1.hotByteCount }
-        residentNeuronByteCount = residentByteCounts.reduce(0, +)
+        residentNeuronByteCount = blocks.residentByteCounts(options).reduce(0, +)
     }
 
     /// `nil` in a native run, which has no emulated time.
@@ -184,31 +184,13 @@ package struct ShapeCoordinator {
             * model.querySize
         let weightCount = model.layerNeuronWeightCount + model.projectionWeightCount
         return PrefillWork(
-            layers: residentByteCounts.map { resident in
+            layers: blocks.residentByteCounts(options).map { resident in
                 PrefillWork.Layer(
                     streamedByteCount: model.layerNeuronByteCount - resident,
                     readByteCount: model.layerNeuronByteCount + model.projectionByteCount,
                     macCount: weightCount * tokens + attention)
             }, headByteCount: model.headByteCount,
             headMACCount: model.headWeightCount * options.batchSize)
-    }
-
-    /// Weights of neurons in the GPU's memory when a run begins, [layers]: of hot ones, and in the
-    /// room that these leave, of others.
-    private var residentByteCounts: [Int] {
-        var counts = (0..<options.model.layerCount).map { layer in
-            blocks.reduce(0) { $0 + $1.hotByteCount(layer: layer) }
-        }
-        var room = max(0, options.neuronMemoryByteCount - counts.reduce(0, +))
-        // Who lacks least first: what they do not need is for the others.
-        let order = counts.indices.sorted { (counts[$1], $0) < (counts[$0], $1) }
-        for (rank, layer) in order.enumerated() {
-            let missing = options.model.layerNeuronByteCount - counts[layer]
-            let filled = min(missing, room / (order.count - rank))
-            counts[layer] += filled
-            room -= filled
-        }
-        return counts
     }
 
     /// The prompt's keys and values of a layer, in messages that fit the link.
