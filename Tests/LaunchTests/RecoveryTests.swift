@@ -39,7 +39,8 @@ extension LaunchTests {
                 #expect(found.recoveries.map(\.dimm) == [2])
                 #expect(found.dimms.map(\.restarts) == [0, 0, 1, 0])
                 #expect(found.recoveries[0].seconds.emulated > 0)
-                #expect(found.seconds.emulated > expected.seconds.emulated)
+                // A model so small is loaded again while the GPU role still computes.
+                #expect(found.seconds.emulated >= expected.seconds.emulated)
             }
         }
 
@@ -71,13 +72,18 @@ extension LaunchTests {
         func `A place that cannot be taken ends the run with the tokens so far`(
             fault: String
         ) throws {
-            let model = try TinyModelFile()
-            let expected = try document(model, [])
-            let outcome = try model.run([
-                "--topology", "4-dimm", "--tokens", "\(Self.tokenCount)", "--restarts", "1",
-                "--json", "-", "--fault", "kill@token=4,layer=0,step=qkv,dimm=3", "--fault",
-                "\(fault)@dimm=3",
-            ])
+            // Its shards are of a size that can be refused.
+            _ = try DefaultModel.path()
+            let options = [
+                "run", "--raw", "--ignore-eos", "--prompt", "Once", "--topology", "4-dimm",
+                "--tokens", "\(Self.tokenCount)", "--restarts", "1", "--json", "-",
+            ]
+            let expected = try FaultyDocument(LaunchTests.start(options).output)
+            let outcome = try LaunchTests.start(
+                options + [
+                    "--fault", "kill@token=4,layer=0,step=qkv,dimm=3", "--fault",
+                    "\(fault)@dimm=3",
+                ])
             #expect(outcome.ending == .exited(75), "\(outcome.errors)")
             #expect(outcome.errors.contains("not replaced"), "\(outcome.errors)")
             let found = try UnfinishedDocument(outcome.output)

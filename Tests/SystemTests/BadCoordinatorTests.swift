@@ -265,8 +265,8 @@ import WeightFormats
             try expectCorrupt([start, message(MessageHeader(kind, step: 1))], "\(kind)")
         }
         var unknown = message(MessageHeader(.attend, step: 1))
-        set(15, at: 0, byteCount: 2, in: &unknown)
-        try expectCorrupt([start, unknown], "kind 15")
+        set(19, at: 0, byteCount: 2, in: &unknown)
+        try expectCorrupt([start, unknown], "kind 19")
         try expectCorrupt([start, []], "no header")
         try expectCorrupt([start, message(MessageHeader(.attend, layer: 2, step: 1))], "layer 2")
         let wildLayer = MessageHeader(.shutDown, layer: 65_535, step: 1)
@@ -372,7 +372,12 @@ import WeightFormats
                 }
             }
             if isSparse { script += [0, 1].map { Self.rule(layer: $0, dimm: dimm) } }
-            for _ in 0..<6 { script.append(randomRequest(dimm: dimm, &random)) }
+            for step in 1...6 {
+                // A number twice would be a request for an earlier answer.
+                var request = randomRequest(dimm: dimm, &random)
+                set(UInt64(step), at: 16, byteCount: 8, in: &request)
+                script.append(request)
+            }
             for _ in 0..<2 {
                 let place = Int.random(in: 0..<script.count, using: &random)
                 spoil(&script[place], with: &random)

@@ -78,7 +78,9 @@ import Topology
 
     @Test func `Work begins when the DIMM is free`() throws {
         let request = SmallShape.request(block: 0, [[0], []], time: 100)
-        let both = try replies([request, request])
+        var next = request
+        set(2, at: 16, byteCount: 8, in: &next)
+        let both = try replies([request, next])
         let busy = both[0].report.busyPicoseconds
         #expect(both[0].header.time == 100 + busy)
         #expect(both[1].header.time == 100 + 2 * busy)
@@ -155,10 +157,12 @@ import Topology
         let host = ShapeConfiguration.Host(
             weightBytesPerSecond: 1_000_000_000, keyValueBytesPerSecond: 2_000_000_000,
             stepPicoseconds: 7_000)
+        var empty = SmallShape.request(block: 1, [[], []])
+        set(2, at: 16, byteCount: 8, in: &empty)
         let replies = try replies(
             [
                 SmallShape.request(block: 0, [[0, 1], [1]]),
-                SmallShape.request(block: 1, [[0], [0]]), SmallShape.request(block: 1, [[], []]),
+                SmallShape.request(block: 1, [[0], [0]]), empty,
                 SmallShape.attend(layer: 1, position: 9, heads: 2, byteCount: 2 * 8 * 4 * 2),
                 SmallShape.slots(.sendNeurons, [0, 1], block: 1),
             ], host: host)

@@ -175,3 +175,15 @@ package enum MessageKind: UInt16, Sendable {
     /// has; `auxiliary` = the donor.
     case neuronTransfer = 65
 }
+
+extension MessageKind {
+    /// Whether a worker answers such a message.
+    package var isAnswered: Bool {
+        switch self {
+        case .projectQKV, .attend, .feedForward, .giveNeurons, .takeNeurons, .sendNeurons,
+            .shutDown:
+            true
+        default: false
+        }
+    }
+}

@@ -9,7 +9,8 @@ package import Messages
 /// next one is still to be counted.
 final class RequestIntake {
     private struct KeptAnswer {
-        var step: UInt64 = 0
+        /// What it answers, in full: only the very same request is one that comes again.
+        var request: MessageHeader?
         var message: [UInt8] = []
     }
 
@@ -23,6 +24,8 @@ final class RequestIntake {
     private var droppedFrom: Int?
     private var answers = Array(repeating: KeptAnswer(), count: keptCount)
     private var oldest = 0
+    /// What is worked on.
+    private var current: MessageHeader?
 
     init(link: any MessageLink) { self.link = link }
 
@@ -46,10 +49,19 @@ final class RequestIntake {
     private func isForWork(_ message: RawSpan) throws(LinkError) -> Bool {
         let header = try MessageHeader(decoding: message)
         if let first = droppedFrom {
-            if header.kind == .resume, header.count == first { droppedFrom = nil }
+            if header.kind == .resume, header.count == first {
+                droppedFrom = nil
+            } else if header.kind.isAnswered {
+                // Asked again: what was said of the damage may have come damaged itself.
+                try tellDamage(from: first)
+            }
             return false
         }
-        guard header.step > 0, let kept = answers.first(where: { $0.step == header.step }) else {
+        // What was dropped has come already.
+        guard header.kind != .resume else { return false }
+        guard header.kind.isAnswered, let kept = answers.first(where: { $0.request == header })
+        else {
+            current = header
             return true
         }
         try link.send(byteCount: kept.message.count) {
@@ -60,15 +72,20 @@ final class RequestIntake {
 
     private func reportDamage() throws(LinkError) {
         defer { count += 1 }
-        guard droppedFrom == nil else { return }
-        droppedFrom = count
-        let header = MessageHeader(.damagedRequest, count: count, step: 0)
+        // While messages are dropped, the one that would end that may be the damaged one.
+        let first = droppedFrom ?? count
+        droppedFrom = first
+        try tellDamage(from: first)
+    }
+
+    private func tellDamage(from first: Int) throws(LinkError) {
+        let header = MessageHeader(.damagedRequest, count: first, step: 0)
         try link.send(byteCount: MessageHeader.byteCount) { header.encode(into: &$0) }
     }
 
     /// Sends an answer and keeps it for a while.
     func answer(
-        step: UInt64, byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+        byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(LinkError) {
         let place = oldest
         oldest = (oldest + 1) % Self.keptCount
@@ -78,7 +95,7 @@ final class RequestIntake {
         } else {
             answers[place].message.removeLast(-missing)
         }
-        answers[place].step = step
+        answers[place].request = current
         Self.write(fill, into: &answers[place].message)
         let message = answers[place].message
         try link.send(byteCount: byteCount) { $0.store(message.span, at: 0) }

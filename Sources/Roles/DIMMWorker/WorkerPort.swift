@@ -165,7 +165,7 @@ struct WorkerPort {
         var report = report
         report.deadlineCount = clock.overruns.deadlines
         report.missedDeadlineCount = clock.overruns.missed
-        try intake.answer(step: header.step, byteCount: Self.payloadOffset + byteCount) {
+        try intake.answer(byteCount: Self.payloadOffset + byteCount) {
             header.encode(into: &$0)
             report.encode(into: &$0)
             fill(&$0)

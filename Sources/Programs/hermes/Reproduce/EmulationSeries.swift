@@ -13,8 +13,43 @@ struct EmulationSeries {
         var topologies: [String: JSONValue] = [:]
     }
 
+    /// Runs what nobody else has claimed, and keeps the answers.
+    func runClaimed(_ planned: [PlannedEmulation], _ claims: SeriesClaims) throws {
+        defer { Progress.end() }
+        for (index, emulation) in planned.enumerated() {
+            try Interruption.check()
+            let request = try backend.request(emulation)
+            let key = store.key(emulation, request)
+            guard store.answer(emulation, key: key) == nil, try claims.take(index) else {
+                continue
+            }
+            Progress.show("\(index + 1) of \(planned.count): \(emulation.description)")
+            try store.keep(backend.answer(request), emulation, key: key)
+        }
+    }
+
+    /// - Parameter helperCount: processes that run emulations at the same time as this one.
     /// - Throws: ``Failure`` of the first emulation that fails; those before it are kept.
-    func run(_ planned: [PlannedEmulation]) throws -> Outcome {
+    func run(_ planned: [PlannedEmulation], helperCount: Int = 0) throws -> Outcome {
+        var known = 0
+        if helperCount > 0 {
+            known = try planned.count {
+                store.answer($0, key: store.key($0, try backend.request($0))) != nil
+            }
+            let helpers = try SeriesHelpers(helperCount, folder: store.folder)
+            try runClaimed(planned, helpers.claims)
+            try helpers.wait()
+        }
+        var outcome = try run(planned)
+        if helperCount > 0 {
+            // What helpers ran was not there before either.
+            outcome.runCount += outcome.keptCount - known
+            outcome.keptCount = known
+        }
+        return outcome
+    }
+
+    private func run(_ planned: [PlannedEmulation]) throws -> Outcome {
         var outcome = Outcome()
         // All of them first: what names no model or topology fails before the work.
         let requests = try planned.map { try backend.request($0) }

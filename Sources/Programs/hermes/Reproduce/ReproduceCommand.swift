@@ -57,6 +57,16 @@ struct ReproduceCommand: ParsableCommand {
     @Option(help: "Seed of the synthetic activity.")
     var seed: UInt64 = 0
 
+    @Option(
+        help: """
+            Emulations at once; each has a process for every DIMM, most of which wait \
+            (default: one for each core, at most 8).
+            """)
+    var jobs: Int?
+
+    @Option(help: .hidden)
+    var share: String?
+
     @Flag(inversion: .prefixedNo, help: "Draw the figures (needs gnuplot).")
     var plots = true
 
@@ -74,6 +84,9 @@ struct ReproduceCommand: ParsableCommand {
         guard (1...1024).contains(promptTokens) else {
             throw ValidationError("--prompt-tokens must be 1 to 1024")
         }
+        guard (1...64).contains(jobs ?? 1) else {
+            throw ValidationError("--jobs must be 1 to 64")
+        }
         // The first token is the prefill's: one alone would leave nothing to take a mean of.
         guard (2...Self.standardTokenCount).contains(tokens ?? 2) else {
             throw ValidationError("--tokens must be 2 to \(Self.standardTokenCount)")
@@ -89,22 +102,15 @@ struct ReproduceCommand: ParsableCommand {
 
     func run() throws {
         try StopSignals.install()
+        if let share { return try help(SeriesClaims(joining: share)) }
         try options.prepare()
         if calibrate { return try calibrateSystems() }
         if plots { try FigureFiles.check() }
         let start = ContinuousClock.now
-        let rules = PointRules(
-            promptTokenCount: promptTokens,
-            tokenCount: tokens ?? (quick ? Self.quickTokenCount : Self.standardTokenCount),
-            seed: seed)
-        let plan = ReproductionPlan(
-            table: try Self.publishedTable(), figures: Set(figures), systems: systemNames,
-            rules: rules, standardTokenCount: Self.standardTokenCount, isQuick: quick)
-        let series = EmulationSeries(
-            backend: .processes(logger: options.logger("hermes")),
-            store: try ResultStore(
-                folder: output + "/emulations", program: try ModelHash.ofProgram()))
-        let outcome = try series.run(plan.emulations)
+        let plan = try makePlan()
+        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
+        let outcome = try makeSeries().run(
+            plan.emulations, helperCount: min(jobs, max(1, plan.emulations.count)) - 1)
         var results = plan.noResults
         results.answers = outcome.answers
         for fact in plan.facts.sorted(by: { $0.rawValue < $1.rawValue }) {
@@ -121,6 +127,31 @@ struct ReproduceCommand: ParsableCommand {
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }
         try options.deliver(report.json())
         Terminal.complain("written: \(output)/index.html")
+    }
+
+    private var rules: PointRules {
+        PointRules(
+            promptTokenCount: promptTokens,
+            tokenCount: tokens ?? (quick ? Self.quickTokenCount : Self.standardTokenCount),
+            seed: seed)
+    }
+
+    private func makePlan() throws -> ReproductionPlan {
+        ReproductionPlan(
+            table: try Self.publishedTable(), figures: Set(figures), systems: systemNames,
+            rules: rules, standardTokenCount: Self.standardTokenCount, isQuick: quick)
+    }
+
+    private func makeSeries() throws -> EmulationSeries {
+        EmulationSeries(
+            backend: .processes(logger: options.logger("hermes")),
+            store: try ResultStore(
+                folder: output + "/emulations", program: try ModelHash.ofProgram()))
+    }
+
+    /// Shares another process's emulations; its report is the other's business.
+    private func help(_ claims: SeriesClaims) throws {
+        try makeSeries().runClaimed(makePlan().emulations, claims)
     }
 
     private func calibrateSystems() throws {

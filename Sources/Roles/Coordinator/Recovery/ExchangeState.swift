@@ -102,7 +102,7 @@ final class ExchangeState {
     func noteRestart(of dimm: Int, _ record: RecoveryRecord) {
         repeating[dimm] = false
         mendingNow[dimm] = true
-        lostBusy[dimm] += busy[dimm]
+        lostBusy[dimm] = Self.sum(lostBusy[dimm], busy[dimm])
         busy[dimm] = 0
         delays[dimm].append(.reload(record: records.count))
         records.append(record)
@@ -123,7 +123,15 @@ final class ExchangeState {
 
     // MARK: Work
 
-    func noteBusy(_ picoseconds: UInt64, of dimm: Int) { busy[dimm] += picoseconds }
+    /// What a worker says of its work may be anything; whether it can be is seen later.
+    private static func sum(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        let (sum, isTooMuch) = first.addingReportingOverflow(second)
+        return isTooMuch ? .max : sum
+    }
+
+    func noteBusy(_ picoseconds: UInt64, of dimm: Int) {
+        busy[dimm] = Self.sum(busy[dimm], picoseconds)
+    }
 
     func startOver() {
         for dimm in busy.indices { (busy[dimm], lostBusy[dimm]) = (0, 0) }
@@ -132,7 +140,7 @@ final class ExchangeState {
     /// A worker's facts with the work of those whose place it took.
     func completed(_ facts: WorkerFacts, ofDIMM dimm: Int) -> WorkerFacts {
         var facts = facts
-        facts.busyPicoseconds += lostBusy[dimm]
+        facts.busyPicoseconds = Self.sum(facts.busyPicoseconds, lostBusy[dimm])
         return facts
     }
 }

@@ -132,7 +132,8 @@ struct RequestJournal {
 
     /// For a worker that dropped the message numbered `index` and all behind it.
     ///
-    /// - Returns: `nil` when there is no such message.
+    /// - Returns: `nil` when there is no such message, or it was sent again already and something
+    ///   went wrong once more: then the worker had better be replaced.
     mutating func messages(from index: Int) -> [[UInt8]]? {
         guard let place = sent.firstIndex(where: { $0.index >= index }) else { return nil }
         guard sent[place].index == index else { return nil }
@@ -184,16 +185,4 @@ func encoded(
     header.encode(into: &bytes)
     fill(&bytes)
     return message
-}
-
-extension MessageKind {
-    /// Whether a worker answers such a message.
-    var isAnswered: Bool {
-        switch self {
-        case .projectQKV, .attend, .feedForward, .giveNeurons, .takeNeurons, .sendNeurons,
-            .shutDown:
-            true
-        default: false
-        }
-    }
 }

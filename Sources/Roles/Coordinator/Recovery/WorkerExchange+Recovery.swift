@@ -27,7 +27,9 @@ extension WorkerExchange {
     /// A worker dropped a message and all behind it: sends them again.
     func repeatMessages(to dimm: Int, from index: Int) throws(CoordinatorError) {
         let damage = LinkError.damaged("message \(index) to the worker")
-        guard state.mending != nil else { throw .link(dimm: dimm, damage) }
+        guard state.mending != nil else {
+            throw .link(dimm: dimm, .peerCorrupt("\(damage), and none is kept"))
+        }
         // The message that tells of the others counts, too.
         state.journals[dimm].noteControlMessage()
         guard let messages = state.journals[dimm].messages(from: index) else {
