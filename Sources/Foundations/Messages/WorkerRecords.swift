@@ -38,7 +38,14 @@ package struct WorkerConfiguration: Equatable, Sendable {
         self.topologyText = topologyText
     }
 
-    package var byteCount: Int { Self.fixedByteCount + topologyText.utf8.count }
+    package var byteCount: Int {
+        Self.byteCount(topologyByteCount: topologyText.utf8.count)
+    }
+
+    /// Of a configuration whose topology's text takes so many bytes.
+    package static func byteCount(topologyByteCount: Int) -> Int {
+        fixedByteCount + topologyByteCount
+    }
 
     /// Reads and checks a configuration behind the header of `message`.
     package init(decoding message: RawSpan) throws(LinkError) {

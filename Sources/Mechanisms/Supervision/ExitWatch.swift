@@ -26,6 +26,9 @@ package final class ExitWatch: Sendable {
     }
 
     /// Calls `wake` once, on the watch's thread, when the worker has ended.
+    ///
+    /// Half of the descriptors that this process may have are left to others: a worker beyond is
+    /// not watched, and whoever waits for it finds out at the end of a slice of sleep.
     package func add(
         _ worker: WorkerProcess, wake: @escaping @Sendable () -> Void
     ) throws(SupervisionError) {
@@ -56,7 +59,15 @@ private final class ExitSleeper: Sendable {
         processIdentifier: Int32, wake: @escaping @Sendable () -> Void
     ) throws(SupervisionError) {
         let descriptor = Int32(shim_open_process(processIdentifier))
-        guard descriptor >= 0 else { throw .exitWatch(cause: .current) }
+        guard descriptor >= 0 else {
+            let cause = Errno.current
+            if cause == .tooManyOpenFiles { return }
+            throw .exitWatch(cause: cause)
+        }
+        guard descriptor < openFileLimit() / 2 else {
+            _ = close(descriptor)
+            return
+        }
         state.withLock { $0.wakers[descriptor] = wake }
         ring()
     }

@@ -208,6 +208,15 @@ func addressSpaceLimit() -> Int? {
     return Int(exactly: limit.rlim_cur)
 }
 
+/// The soft RLIMIT_NOFILE.
+func openFileLimit() -> Int {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+        return 0
+    }
+    return Int(clamping: limit.rlim_cur)
+}
+
 /// The whole content of a small file of the kernel, which tells no size in advance.
 func readTextFile(_ path: String) throws(SupervisionError) -> String {
     do {

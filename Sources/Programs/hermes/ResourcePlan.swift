@@ -131,7 +131,11 @@ struct ResourcePlan {
         let copy =
             placement.adjustsHotSet
             ? WorkReport.byteCount + NeuronShard.parcelByteCount(weights: model.weights) : 0
-        let longest = MessageHeader.byteCount + max(elementSize * vectors + bits, rule, copy, homes)
+        let configuration = WorkerConfiguration.byteCount(
+            topologyByteCount: topology.rendered().utf8.count)
+        let longest =
+            MessageHeader.byteCount
+            + max(elementSize * vectors + bits, rule, copy, homes, configuration)
         return RingSegment.capacity(forMessageByteCount: longest, messageCount: 4)
     }
 
