@@ -36,15 +36,16 @@ import Topology
         #expect(try calibration.calibrated(from: shipped) == shipped)
     }
 
-    /// The geometric-mean errors that an independent fit of the same half reached on the other half
-    /// were 1.116, 1.094, 1.143, 1.009, 1.056 and 1.062. Hermes has 1.132 by the closed form, which
-    /// does not know copies that move; what is published as ours comes from the emulation.
+    /// Near the geometric-mean errors that an independent fit of the same half reached on the other
+    /// half: 1.094, 1.143, 1.009, 1.056 and 1.062. Hermes is not among them: its time depends on
+    /// policies of which the formula knows averages, so it is the emulation that has to meet them
+    /// (`ReproduceCommandTests`).
     @Test(
         arguments: [
-            (ComparedSystem.hermes, 1.133), (.hermesBase, 1.10), (.hermesHost, 1.16),
-            (.flexGen, 1.02), (.dejaVu, 1.10), (.tensorRTLLM, 1.08),
+            (ComparedSystem.hermesBase, 1.10), (.hermesHost, 1.16), (.flexGen, 1.02),
+            (.dejaVu, 1.10), (.tensorRTLLM, 1.08),
         ])
-    func `Held-out points are met as well as an independent fit meets them`(
+    func `Held-out points are met about as well as an independent fit meets them`(
         system: ComparedSystem, bound: Double
     ) throws {
         let error = try #require(

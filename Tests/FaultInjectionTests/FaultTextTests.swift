@@ -54,13 +54,14 @@ import Testing
         "", "explode", "kill:3", "delay", "delay:x", "delay:-1", "delay:inf", "kill*0", "kill*x",
         "kill@", "kill@token", "kill@token=", "kill@token=-1", "kill@token=1x", "kill@step=norm",
         "kill@side=left", "kill@where=1", "kill@restart=1", "full-shm@token=1",
+        "full-shm@restart=0",
         "kill@token=1,,layer=2", "kill@token=99999999999999999999",
     ])
     func `What makes no sense is refused`(text: String) {
         #expect(throws: FaultTextError.self) { try FaultText(text) }
     }
 
-    @Test(arguments: ["kill@dimm=4", "kill@layer=6"])
+    @Test(arguments: ["kill@dimm=4", "kill@layer=6", "kill@token=20"])
     func `A place that the run does not have is refused`(text: String) {
         #expect(throws: FaultTextError.self) { try Self.faults(text) }
     }

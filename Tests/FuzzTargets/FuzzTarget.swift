@@ -2,7 +2,7 @@
 ///
 /// An error is a fine answer to any bytes; a trap, a wrong access or an endless loop is a finding.
 /// Where a checksum guards a format, it is made right first, so that the fields behind it are
-/// reached; traces are the exception, see the article "Testing" of RingTransport.
+/// reached; traces are the exception, see the article "Testing" beside this file.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case calibration
     case gguf

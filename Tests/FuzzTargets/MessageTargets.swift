@@ -13,7 +13,7 @@ enum MessageTargets {
         let message = unsafe body.span.bytes
         let header = try? MessageHeader(decoding: message)
         let count = Int(header?.count ?? 0)
-        switch choice % 8 {
+        switch choice % 9 {
         case 0: _ = try ShapeConfiguration(decoding: message)
         case 1: _ = try WorkerConfiguration(decoding: message)
         case 2: _ = try WorkerFacts(decoding: message)
@@ -21,6 +21,7 @@ enum MessageTargets {
         case 4: _ = try ClockSetting(decoding: message)
         case 5: _ = try NeuronArrivals(decoding: message, count: count)
         case 6: _ = try SlotList.decode(message, count: count)
+        case 8: _ = try NeuronPlacements(decoding: message, count: count)
         default:
             var set = PackedSet(elementCount: 100)
             try set.load(from: message, at: min(MessageHeader.byteCount, message.byteCount))

@@ -136,6 +136,7 @@ extension LaunchTests {
                 let outcome = try LaunchTests.start(
                     options + [
                         "--seed", "\(seed)", "--fault", "kill*5", "--fault", "kill@step=move",
+                        "--fault", "delay:0.01@token=0",
                     ])
                 #expect(outcome.ending == .exited(0), "\(outcome.errors)")
                 let found = try FaultyDocument(outcome.output)

@@ -33,6 +33,7 @@ import Testing
             withExtendedLifetime(watch) {}
         }
         worker.kill()
+        usleep(100_000)
         #expect(wakes.all.isEmpty)
     }
 
@@ -45,21 +46,25 @@ import Testing
             busy.kill()
         }
         let limit = Duration.milliseconds(300)
-        let watches = [idle, busy].map { StallWatch($0, limit: limit) }
-        var stalled = [false, false]
+        // Waits as a worker does on a doorbell: it wakes now and then, and finds nothing.
+        let waiting = try WorkerProcess.startUnbonded(
+            executable: "/bin/sh", arguments: ["-c", "while :; do sleep 0.3; done"])
+        defer { waiting.kill() }
+        let watches = [idle, busy, waiting].map { StallWatch($0) { limit } }
+        var stalled = [false, false, false]
         for _ in 0..<40 {
             for (index, watch) in watches.enumerated() where watch.stalledSpan() != nil {
                 stalled[index] = true
             }
             usleep(50_000)
         }
-        #expect(stalled == [true, false])
+        #expect(stalled == [true, false, true])
     }
 
     @Test func `A message is progress, and so is a pause between two waits`() throws {
         let worker = try Self.sleeper()
         defer { worker.kill() }
-        let watch = StallWatch(worker, limit: .milliseconds(200))
+        let watch = StallWatch(worker) { .milliseconds(200) }
         var count = 0
         watch.progress = { count }
         for _ in 0..<12 {

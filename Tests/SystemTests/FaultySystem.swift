@@ -16,6 +16,8 @@ struct FaultRates: Sendable {
     var damage: UInt64 = 0
     /// Neurons on their way between DIMMs do not come as they were sent.
     var peerDamage: UInt64 = 0
+    /// Leaves alone what comes before a worker serves and after.
+    var sparesSetUp = false
 }
 
 /// A ``SimulatedSystem`` whose workers die and whose messages are damaged, all by one seed, and
@@ -87,7 +89,9 @@ final class FaultySystem: WorkerRecovery {
                 }
                 var worker = try DIMMWorker.attach(
                     to: MortalLink(
-                        DamagingLink(worker.link, oneIn: rates.damage, seed: seed),
+                        DamagingLink(
+                            worker.link, oneIn: rates.damage, seed: seed,
+                            sparesSetUp: rates.sparesSetUp),
                         oneIn: rates.death, seed: seed, dying: worker.link.close),
                     peers: WorkerPeers(links: Dictionary(uniqueKeysWithValues: links)) {
                         (peer, address) throws(LinkError) in
@@ -99,7 +103,8 @@ final class FaultySystem: WorkerRecovery {
                     }, model: model, probe: SizeProbe(dimm: dimm), pacing: .none)
                 try worker.serve()
             })
-        return DamagingLink(own, oneIn: rates.damage, seed: seed &+ 50)
+        return DamagingLink(
+            own, oneIn: rates.damage, seed: seed &+ 50, sparesSetUp: rates.sparesSetUp)
     }
 
     // MARK: Recovery
@@ -157,11 +162,15 @@ private final class Registry: @unchecked Sendable {
 private final class DamagingLink: MessageLink {
     private let link: any MessageLink
     private let rate: UInt64
+    private let sparesSetUp: Bool
     private var random: SplitMix64
 
-    init(_ link: any MessageLink, oneIn rate: UInt64, seed: UInt64) {
+    init(
+        _ link: any MessageLink, oneIn rate: UInt64, seed: UInt64, sparesSetUp: Bool = false
+    ) {
         self.link = link
         self.rate = rate
+        self.sparesSetUp = sparesSetUp
         random = SplitMix64(seed: seed)
     }
 
@@ -171,12 +180,21 @@ private final class DamagingLink: MessageLink {
         try link.send(byteCount: byteCount, fill)
     }
 
+    private func isSpared(_ message: RawSpan) -> Bool {
+        guard sparesSetUp, let header = try? MessageHeader(decoding: message) else { return false }
+        return [.configure, .setHomes, .setActivityRule, .ready, .farewell].contains(header.kind)
+    }
+
     private var isNextDamaged: Bool { rate > 0 && random.next() % rate == 0 }
 
     func receive(_ read: (RawSpan) -> Void) throws(LinkError) {
         guard isNextDamaged else { return try link.receive(read) }
-        try link.receive { _ in }
-        throw .damaged("on purpose")
+        var isRead = false
+        try link.receive { message in
+            isRead = isSpared(message)
+            if isRead { read(message) }
+        }
+        if !isRead { throw .damaged("on purpose") }
     }
 
     func tryReceive(_ read: (RawSpan) -> Void) throws(LinkError) -> Bool {

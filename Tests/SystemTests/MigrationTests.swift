@@ -105,18 +105,8 @@ import WeightFormats
         let model = try Self.model()
         let run = try SimulatedSystem.run(model, Self.plan(.longestFirst))
         let homes = try #require(run.homes)
-        #expect(homes.inFlight.isEmpty)
-        for layer in 0..<3 {
-            var seen = PackedSet(elementCount: Self.feedForward)
-            var count = 0
-            for dimm in 0..<Self.dimmCount {
-                let residents = homes.residents(layer: layer, block: 0, dimm: dimm)
-                count += residents.memberCount
-                seen.formUnion(residents)
-            }
-            #expect(count == Self.feedForward)
-            #expect(seen.memberCount == Self.feedForward)
-        }
+        expectOneHome(
+            homes, layerCount: 3, dimmCount: Self.dimmCount, neuronCount: Self.feedForward)
     }
 
     @Test func `The window balances what round-robin leaves uneven`() throws {
@@ -303,5 +293,24 @@ private final class LossyLink: MessageLink {
 
     func tryReceive(_ read: (RawSpan) -> Void) throws(LinkError) -> Bool {
         try link.tryReceive(read)
+    }
+}
+
+/// Every neuron is at home on exactly one DIMM, and none is on its way.
+func expectOneHome(
+    _ homes: HomeTable, layerCount: Int, dimmCount: Int, neuronCount: Int,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    #expect(homes.inFlight.isEmpty, sourceLocation: sourceLocation)
+    for layer in 0..<layerCount {
+        var seen = PackedSet(elementCount: neuronCount)
+        var count = 0
+        for dimm in 0..<dimmCount {
+            let residents = homes.residents(layer: layer, block: 0, dimm: dimm)
+            count += residents.memberCount
+            seen.formUnion(residents)
+        }
+        #expect(count == neuronCount, sourceLocation: sourceLocation)
+        #expect(seen.memberCount == neuronCount, sourceLocation: sourceLocation)
     }
 }

@@ -68,12 +68,19 @@ import WeightFormats
         ).run()
         #expect(run.tokens == expected.tokens)
         let homes = try #require(run.homes)
-        for layer in 0..<2 {
-            let shares = (0..<3).map { dimm in
-                (0..<96).count { homes.home(layer: layer, block: 0, neuron: $0) == dimm }
-            }
-            #expect(shares.reduce(0, +) == 96)
-        }
+        expectOneHome(homes, layerCount: 2, dimmCount: 3, neuronCount: 96)
+    }
+
+    @Test(arguments: 200..<220 as Range<UInt64>)
+    func `Damage alone costs no worker that serves`(seed: UInt64) throws {
+        let model = try Self.model(isGated: false, seed: seed % 3)
+        let plan = try Self.plan(moves: true, isTimed: true)
+        let system = FaultySystem(
+            model, plan, FaultRates(damage: 25 + seed % 20, sparesSetUp: true), seed: seed)
+        let run = try system.run()
+        #expect(run.tokens == SimulatedSystem.reference(model, plan).tokens)
+        #expect(run.recoveries.contains { $0.remedy == .repetition })
+        #expect(system.restartCount == 0)
     }
 
     // MARK: Time
@@ -101,10 +108,11 @@ import WeightFormats
     @Test func `Equal seeds give equal runs, time included`() throws {
         let model = try Self.model(isGated: false)
         let plan = try Self.plan(isTimed: true)
-        let rates = FaultRates(damage: 25)
+        let rates = FaultRates(death: 90, damage: 40)
         let runs = try (0..<2).map { _ in
             try FaultySystem(model, plan, rates, seed: 11).run()
         }
+        #expect(runs[0].recoveries.contains { $0.remedy == .restart })
         #expect(!runs[0].recoveries.isEmpty)
         #expect(runs[0].recoveries == runs[1].recoveries)
         #expect(runs[0].time?.now == runs[1].time?.now)

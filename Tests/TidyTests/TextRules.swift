@@ -68,7 +68,7 @@ enum TextRules {
         return file.lines.enumerated().flatMap { index, line in
             folders.filter { folder in
                 line.ranges(of: folder).contains { range in
-                    // "Sources/work/" is a path of this clone.
+                    // Behind a name, as in "Sources/tmp/", it is a path of this clone.
                     guard range.lowerBound > line.startIndex else { return true }
                     let before = line[line.index(before: range.lowerBound)]
                     return !before.isLetter && !before.isNumber && !"._-}*".contains(before)

@@ -71,19 +71,4 @@ import Topology
         }
         #expect(error?.description.contains("coordinator.binding.node") == true)
     }
-
-    /// 10/21 of it would be below what a topology may state.
-    @Test func `A distance that leaves too little bandwidth is refused at once`() {
-        let error = #expect(throws: TopologyError.self) {
-            _ = try parse(
-                """
-                interconnect:
-                  distances: [[10, 21], [21, 10]]
-                  local_bandwidth: 2 MB/s
-                  local_latency: 90 ns
-                """)
-        }
-        #expect(error?.description.contains("interconnect.local_bandwidth") == true)
-        #expect(error?.description.contains("leaves 952.4 KB/s") == true)
-    }
 }

@@ -30,6 +30,23 @@ import Topology
         #expect(!assignment.isModelled && assignment.remarks.isEmpty)
     }
 
+    /// Its node is nobody's: all DIMMs of the channel have nodes of their own.
+    @Test func `A channel's node that no DIMM has need not exist`() throws {
+        let topology = try Topology.parse(
+            """
+            format: 1
+            name: one node
+            channels:
+              - { node: 5, rate: 25.6 GB/s, dimms: [0, 1] }
+            dimm_overrides:
+              0: { node: 2 }
+              1: { node: 0 }
+            """, fileName: "one.yaml")
+        let assignment = try topology.nodeAssignment(existing: [0, 2])
+        #expect(assignment.dimms.map(\.processors) == [[2], [0]])
+        #expect(assignment.coordinator == [2])
+    }
+
     @Test(arguments: [([0], [0: 0, 1: 0]), ([3], [0: 3, 1: 3])])
     func `Nodes that the machine lacks are modelled on those it has`(
         existing: [Int], standIns: [Int: Int]

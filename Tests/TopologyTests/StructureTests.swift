@@ -211,6 +211,20 @@ import Topology
         #expect(topology.summaryTable().contains("nodes 0 - 1: 20 GB/s, 99 ns"))
     }
 
+    /// 10/21 of it would be below what a topology may state.
+    @Test func `A distance that leaves too little bandwidth is refused at once`() {
+        let problems = Fixture.problems(
+            of: Fixture.with(
+                """
+                interconnect:
+                  distances: [[10, 21], [21, 10]]
+                  local_bandwidth: 2 MB/s
+                  local_latency: 90 ns
+                """))
+        #expect(problems.contains { $0.contains("interconnect.local_bandwidth") })
+        #expect(problems.contains { $0.contains("leaves 952.4 KB/s") })
+    }
+
     @Test(arguments: [
         ("{}", "interconnect: states no links: give links, or distances"),
         ("{ distances: [[10, 9], [9, 10]]", "interconnect.distances.0.1: '9' is outside 10 to 254"),

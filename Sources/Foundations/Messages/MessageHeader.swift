@@ -167,7 +167,8 @@ package enum MessageKind: UInt16, Sendable {
     /// Payload: ``WorkReport``, then the weights of `count` neurons in the order asked for.
     case neuronWeights = 40
     /// Message number `count` since ``ready``, counted from 0, came damaged: it and all behind it
-    /// are dropped until ``resume``.
+    /// are dropped until ``resume``. `auxiliary`: the number of the message that made the worker
+    /// say so.
     case damagedRequest = 41
 
     // Worker to worker.
@@ -177,8 +178,9 @@ package enum MessageKind: UInt16, Sendable {
 }
 
 extension MessageKind {
-    /// Whether a worker answers such a message.
-    package var isAnswered: Bool {
+    /// Whether a serving worker answers such a message, and again when it is asked again; set-up,
+    /// which ``ready`` ends, is not meant.
+    package var isAnsweredRequest: Bool {
         switch self {
         case .projectQKV, .attend, .feedForward, .giveNeurons, .takeNeurons, .sendNeurons,
             .shutDown:

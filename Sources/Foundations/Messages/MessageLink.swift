@@ -32,7 +32,7 @@ extension MessageLink {
         try receive { message in
             outcome = Result { () throws(LinkError) in try read(message) }
         }
-        guard let outcome else { throw .peerCorrupt("an empty message came") }
+        guard let outcome else { preconditionFailure("a link received without reading") }
         return try outcome.get()
     }
 }

@@ -106,9 +106,10 @@ extension Topology {
             entries.append(
                 NodeAssignment.Nodes(processors: onMachine(own), memory: onMachine(memory)))
         }
+        // A channel's node may mean nothing here when all of its DIMMs have nodes of their own.
         let home =
             coordinator.nodeSet.map(resolve)
-            ?? channels.first.flatMap { resolve($0.nodeSet) }
+            ?? channels.first.flatMap { resolve($0.nodeSet) } ?? entries.first?.processors
         guard let home,
             let homeMemory = coordinator.memoryNodeSet.map(resolve) ?? home
         else { return nil }

@@ -43,6 +43,14 @@ package struct Fault: Equatable, Sendable {
             }
         }
 
+        /// Whether the worker that it hits is replaced.
+        package var endsWorker: Bool {
+            switch self {
+            case .kill, .stop, .halfWritten, .corruptHeader, .skipSequence: true
+            default: false
+            }
+        }
+
         /// Whether it is a failure of a message on its way, so that either side's can be meant.
         package var isOfMessage: Bool {
             switch self {

@@ -93,7 +93,11 @@ package struct FaultText: Equatable, Sendable {
         case "dimm": dimm = try number()
         case "token": token = try number()
         case "layer": layer = try number()
-        case "restart": restart = try number()
+        case "restart":
+            restart = try number()
+            guard restart != 0 else {
+                throw FaultTextError("\(text): restart counts from 1")
+            }
         case "step":
             guard let step = Fault.Step(rawValue: value) else {
                 throw FaultTextError("\(text): step is qkv, attention, move or mlp")
@@ -148,9 +152,12 @@ package struct FaultText: Equatable, Sendable {
         fault.point.step = step ?? drawn.point.step
         fault.side = side ?? drawn.side
         fault.restart = restart ?? 1
-        guard fault.dimm < extent.dimmCount, fault.point.layer < extent.layerCount else {
+        guard fault.dimm < extent.dimmCount, fault.point.layer < extent.layerCount,
+            fault.point.token < max(1, extent.tokenCount)
+        else {
             throw FaultTextError(
-                "\(fault): the run has \(extent.dimmCount) DIMMs and \(extent.layerCount) layers")
+                "\(fault): the run has \(extent.dimmCount) DIMMs, \(extent.layerCount) layers and "
+                    + "\(extent.tokenCount) decoded tokens")
         }
         return fault
     }

@@ -140,7 +140,10 @@ extension HostAssessment {
     /// Only of a topology that wants memory of the pool: a worker whose node has too few free pages
     /// does not start.
     var hugePagePool: Finding? {
-        let takers = (demand?.workers ?? []).filter(\.takesPooledPages)
+        // Of several nodes the kernel chooses, so nothing can be said of one.
+        let takers = (demand?.workers ?? []).filter {
+            $0.takesPooledPages && $0.memoryNodes.count == 1
+        }
         guard !takers.isEmpty else { return nil }
         let why = "the topology asks for huge_pages: hugetlbfs"
         let pages = facts.hugePages
@@ -150,7 +153,6 @@ extension HostAssessment {
             let count = worker.byteCount.flatMap {
                 pages.pageCount(forByteCount: $0, mappingCount: 2)
             }
-            // Of several nodes the kernel chooses; the first stands for them.
             needed[worker.memoryNodes[0], default: 0] += count ?? 2
         }
         let short = needed.sorted { $0.key < $1.key }

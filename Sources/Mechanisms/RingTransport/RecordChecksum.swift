@@ -5,8 +5,8 @@ import CVectorKernels
 ///
 /// The payload, filled up with zeros to whole words of 8 bytes, is dealt out word by word to four
 /// lanes, which all start from the header's CRC; a last CRC runs over the header's and those of the
-/// lanes. A single stream would wait three cycles for each word. Damage within one lane, among it
-/// every burst of up to 32 bits within a word, is found for certain; any other with 1 - 2^-32.
+/// lanes. A single stream would wait three cycles for each word. A burst of up to 32 bits within
+/// a word is found for certain; any other damage with 1 - 2^-32.
 package enum RecordChecksum {
     /// Whether the processor computes it.
     package static let hasInstruction = vector_checksum_supported() != 0

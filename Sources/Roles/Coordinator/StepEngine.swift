@@ -208,7 +208,12 @@ package struct StepEngine {
     }
 
     mutating func noteDeadlines(_ report: WorkReport, of dimm: Int) {
-        workerDeadlines[dimm] = (report.deadlineCount, report.missedDeadlineCount)
+        exchange.state.noteDeadlines(
+            report.deadlineCount, missed: report.missedDeadlineCount, of: dimm)
+        let lost = exchange.state.lostDeadlines[dimm]
+        workerDeadlines[dimm] = (
+            report.deadlineCount &+ lost.count, report.missedDeadlineCount &+ lost.missed
+        )
     }
 
     mutating func countMoved(_ byteCount: Int, over links: [Int]) {

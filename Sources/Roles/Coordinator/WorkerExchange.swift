@@ -166,8 +166,8 @@ struct WorkerExchange {
                 return value
             case .fault(let fault):
                 try recover(dimm, afterFault: fault)
-            case .damagedRequest(let index):
-                try repeatMessages(to: dimm, from: index)
+            case .damagedRequest(let index, let latest):
+                try repeatMessages(to: dimm, from: index, toldAt: latest)
             case .late:
                 continue
             }
@@ -177,7 +177,7 @@ struct WorkerExchange {
     private enum Incoming<Value> {
         case value(MessageHeader, Value)
         case fault(WorkerFault)
-        case damagedRequest(index: Int)
+        case damagedRequest(index: Int, latest: Int)
         /// The answer to an earlier request, once more.
         case late
     }
@@ -193,7 +193,9 @@ struct WorkerExchange {
             if header.kind == .fault {
                 return .fault(WorkerFault(header, message))
             }
-            if header.kind == .damagedRequest { return .damagedRequest(index: header.count) }
+            if header.kind == .damagedRequest {
+                return .damagedRequest(index: header.count, latest: header.auxiliary)
+            }
             if skipsOthers, header.step != request.step { return .late }
             guard header.kind == kind else {
                 throw .peerCorrupt("expected \(kind), got \(header.kind)")
@@ -215,15 +217,19 @@ struct WorkerExchange {
     /// The fault that a worker left in its ring; everything else there is dropped.
     func leftFault(of dimm: Int) -> WorkerFault? {
         var fault: WorkerFault?
-        var isWaiting = true
-        while isWaiting {
-            isWaiting =
-                (try? state.links[dimm].tryReceive { message in
+        while true {
+            do {
+                let wasThere = try state.links[dimm].tryReceive { message in
                     guard let header = try? MessageHeader(decoding: message) else { return }
                     if header.kind == .fault { fault = WorkerFault(header, message) }
-                }) ?? false
+                }
+                if !wasThere { return fault }
+            } catch .damaged {
+                continue
+            } catch {
+                return fault
+            }
         }
-        return fault
     }
 }
 

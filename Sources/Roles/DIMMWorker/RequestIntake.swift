@@ -1,4 +1,4 @@
-package import Messages
+import Messages
 
 /// A serving worker's requests as they come, and its latest answers, so that what came damaged can
 /// be had again.
@@ -51,7 +51,7 @@ final class RequestIntake {
         if let first = droppedFrom {
             if header.kind == .resume, header.count == first {
                 droppedFrom = nil
-            } else if header.kind.isAnswered {
+            } else if header.kind.isAnsweredRequest {
                 // Asked again: what was said of the damage may have come damaged itself.
                 try tellDamage(from: first)
             }
@@ -59,7 +59,8 @@ final class RequestIntake {
         }
         // What was dropped has come already.
         guard header.kind != .resume else { return false }
-        guard header.kind.isAnswered, let kept = answers.first(where: { $0.request == header })
+        guard header.kind.isAnsweredRequest,
+            let kept = answers.first(where: { $0.request == header })
         else {
             current = header
             return true
@@ -79,7 +80,7 @@ final class RequestIntake {
     }
 
     private func tellDamage(from first: Int) throws(LinkError) {
-        let header = MessageHeader(.damagedRequest, count: first, step: 0)
+        let header = MessageHeader(.damagedRequest, count: first, auxiliary: count, step: 0)
         try link.send(byteCount: MessageHeader.byteCount) { header.encode(into: &$0) }
     }
 
@@ -107,28 +108,5 @@ final class RequestIntake {
         var elements = message.mutableSpan
         var bytes = unsafe elements.mutableBytes
         fill(&bytes)
-    }
-}
-
-/// How a worker reaches the DIMM of that number when another worker has its place; the text says
-/// where it is.
-package typealias PeerConnector = (Int, String) throws(LinkError) -> any MessageLink
-
-/// A worker's links to other DIMMs' workers.
-package struct WorkerPeers {
-    let links: [Int: any MessageLink]
-    let connector: PeerConnector
-
-    /// - Parameters:
-    ///   - links: by DIMM.
-    ///   - connector: for those whose place is taken by others.
-    package init(
-        links: [Int: any MessageLink] = [:],
-        connector: @escaping PeerConnector = { dimm, _ throws(LinkError) in
-            throw .peerCorrupt("no way to another worker of DIMM \(dimm)")
-        }
-    ) {
-        self.links = links
-        self.connector = connector
     }
 }

@@ -69,12 +69,18 @@ struct WorkerPort {
 
     /// Another worker has the place of the one behind the link to a DIMM.
     mutating func replacePeer(_ message: RawSpan, _ header: MessageHeader) throws(LinkError) {
-        guard peers[header.auxiliary] != nil else {
+        guard let former = peers[header.auxiliary] else {
             throw .peerCorrupt("DIMM \(dimm) has no link to DIMM \(header.auxiliary)")
         }
         let base = MessageHeader.byteCount
         let text = message.text(at: base, byteCount: message.byteCount - base)
-        peers[header.auxiliary] = try connector(header.auxiliary, text)
+        do {
+            peers[header.auxiliary] = try connector(header.auxiliary, text)
+        } catch .system {
+            // That worker is gone again: the next notice says where the one after it is.
+            peers[header.auxiliary] = GoneLink(
+                maximumMessageByteCount: former.maximumMessageByteCount)
+        }
     }
 
     // MARK: Time

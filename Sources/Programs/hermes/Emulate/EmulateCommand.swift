@@ -153,7 +153,7 @@ struct EmulateCommand: ParsableCommand {
             clock: clock, dilation: dilation, overrunLimit: overrunLimit,
             attentionSplit: attentionSplit.wire, policy: try policy.policy(),
             replay: replay, recordsTimeline: explain || trace != nil,
-            recovery: recovery.policy(clock: clock, dilation: dilation), faults: recovery.faults,
+            recovery: recovery.policy, faults: recovery.faults,
             binding: binding)
     }
 }

@@ -231,6 +231,7 @@ struct EmulationSession {
                 overrunLimit: request.overrunLimit, logger: logger)
             dilation = try rehearsal.leastDilation()
         }
+        fleet.beginPacing(dilation)
         coordinator.startOver(time: freshTime(machine))
         let start = PacedStart(
             dilation: dilation, topology: topology, pacing: fleet.pacing,

@@ -16,6 +16,8 @@ final class SeriesHelpers {
     /// - Parameter folder: of the series' store.
     init(_ count: Int, folder: String) throws {
         claims = SeriesClaims(folder: "\(folder)/.claims-\(getpid())")
+        // What a series with our process identifier left that was killed.
+        try? FileManager.default.removeItem(atPath: claims.folder)
         try WholeFile.prepare(claims.folder + "/x")
         let arguments =
             CommandLine.arguments.dropFirst() + ["--share", "\(getpid()):\(claims.folder)"]

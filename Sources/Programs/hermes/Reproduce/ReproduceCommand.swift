@@ -108,6 +108,7 @@ struct ReproduceCommand: ParsableCommand {
         if plots { try FigureFiles.check() }
         let start = ContinuousClock.now
         let plan = try makePlan()
+        // Each has processes and memory of its own: beyond some, neither is there.
         let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
         let outcome = try makeSeries().run(
             plan.emulations, helperCount: min(jobs, max(1, plan.emulations.count)) - 1)

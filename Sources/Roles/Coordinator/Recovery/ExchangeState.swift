@@ -1,46 +1,4 @@
 import Messages
-import ModelFile
-import NeuronPlacement
-import Transformer
-
-/// What the coordinator does about a failing worker.
-struct ExchangeMending {
-    let recovery: any WorkerRecovery
-    /// One for each DIMM, empty.
-    let journals: [RequestJournal]
-    /// Mean and weight of a feed-forward neuron's activity rule, by layer and neuron; zero where
-    /// there is none.
-    let rule: (Int, Int) -> (mean: Float, weight: Float)
-
-    /// For the workers of a real model.
-    init(
-        recovery: any WorkerRecovery, model: DecoderModel, heads: HeadMap, rule: ActivityRule?,
-        dimmCount: Int
-    ) {
-        let sizes = RowJournal.Sizes(
-            headSize: model.shape.headSize, groupWidth: model.shape.groupWidth)
-        self.recovery = recovery
-        journals = (0..<dimmCount).map { dimm in
-            RequestJournal(
-                rows: RowJournal(
-                    sizes: sizes,
-                    heads: (0..<model.shape.layerCount).map {
-                        heads.heads(layer: $0, dimm: dimm)
-                    }))
-        }
-        self.rule = { layer, neuron in
-            guard let rule else { return (0, 0) }
-            return (rule.means[layer][neuron], rule.weights[layer][neuron])
-        }
-    }
-
-    /// For the workers of a model known by its shape alone.
-    init(recovery: any WorkerRecovery, dimmCount: Int) {
-        self.recovery = recovery
-        journals = (0..<dimmCount).map { _ in RequestJournal(rows: nil) }
-        rule = { _, _ in (0, 0) }
-    }
-}
 
 /// The exchange's links and what it remembers; a class, so that the exchange stays immutable
 /// around it.
@@ -48,7 +6,8 @@ final class ExchangeState {
     /// What an answer's time has to include beside the work on it.
     enum Delay {
         case reload(record: Int)
-        case repetition(record: Int)
+        /// `requestByteCount`: of requests that are sent again; `nil` for the answer itself.
+        case repetition(record: Int, requestByteCount: Int?)
     }
 
     var links: [any MessageLink]
@@ -67,6 +26,12 @@ final class ExchangeState {
     /// Work of lost workers, which their successors know nothing of, picoseconds, [DIMMs].
     private var lostBusy: [UInt64]
     private var busy: [UInt64]
+    /// Deadlines of lost workers and of those there are, all and missed, [DIMMs].
+    private(set) var lostDeadlines: [(count: UInt64, missed: UInt64)]
+    private var deadlines: [(count: UInt64, missed: UInt64)]
+    /// Before which a DIMM answers nothing: its worker is still loading in emulated time,
+    /// picoseconds, [DIMMs].
+    var readyNotBefore: [UInt64]
 
     init(links: [any MessageLink], mending: ExchangeMending?) {
         precondition(mending.map { $0.journals.count == links.count } ?? true)
@@ -79,6 +44,9 @@ final class ExchangeState {
         mendingNow = repeating
         lostBusy = links.map { _ in 0 }
         busy = lostBusy
+        readyNotBefore = lostBusy
+        deadlines = links.map { _ in (0, 0) }
+        lostDeadlines = deadlines
     }
 
     /// What is kept for other workers' sake, bytes of the coordinator's memory.
@@ -89,8 +57,6 @@ final class ExchangeState {
     func noteAnswer(_ header: MessageHeader, from dimm: Int) {
         guard let mending else { return }
         journals[dimm].noteAnswer(header.kind, step: header.step, count: header.count)
-        // The last one that was asked for again has come.
-        if journals[dimm].owed == nil { repeating[dimm] = false }
         if mendingNow[dimm] {
             mendingNow[dimm] = false
             mending.recovery.finish(dimm: dimm)
@@ -104,13 +70,20 @@ final class ExchangeState {
         mendingNow[dimm] = true
         lostBusy[dimm] = Self.sum(lostBusy[dimm], busy[dimm])
         busy[dimm] = 0
-        delays[dimm].append(.reload(record: records.count))
+        lostDeadlines[dimm].count = Self.sum(lostDeadlines[dimm].count, deadlines[dimm].count)
+        lostDeadlines[dimm].missed = Self.sum(lostDeadlines[dimm].missed, deadlines[dimm].missed)
+        deadlines[dimm] = (0, 0)
+        // One that was lost while it first loaded had nothing yet.
+        if journals[dimm].isReady { delays[dimm].append(.reload(record: records.count)) }
         records.append(record)
     }
 
-    func noteRepetition(of dimm: Int, _ record: RecoveryRecord, isOfAnswer: Bool) {
-        if isOfAnswer { repeating[dimm] = true }
-        delays[dimm].append(.repetition(record: records.count))
+    /// - Parameter requestByteCount: of requests that are sent again; `nil` for an answer, from
+    ///   when on answers may come twice.
+    func noteRepetition(of dimm: Int, _ record: RecoveryRecord, requestByteCount: Int?) {
+        if requestByteCount == nil { repeating[dimm] = true }
+        delays[dimm].append(
+            .repetition(record: records.count, requestByteCount: requestByteCount))
         records.append(record)
     }
 
@@ -133,14 +106,25 @@ final class ExchangeState {
         busy[dimm] = Self.sum(busy[dimm], picoseconds)
     }
 
+    /// A worker's count of its deadlines so far.
+    func noteDeadlines(_ count: UInt64, missed: UInt64, of dimm: Int) {
+        deadlines[dimm] = (count, missed)
+    }
+
     func startOver() {
-        for dimm in busy.indices { (busy[dimm], lostBusy[dimm]) = (0, 0) }
+        for dimm in busy.indices {
+            (busy[dimm], lostBusy[dimm], readyNotBefore[dimm]) = (0, 0, 0)
+            (deadlines[dimm], lostDeadlines[dimm], delays[dimm]) = ((0, 0), (0, 0), [])
+        }
     }
 
     /// A worker's facts with the work of those whose place it took.
     func completed(_ facts: WorkerFacts, ofDIMM dimm: Int) -> WorkerFacts {
         var facts = facts
         facts.busyPicoseconds = Self.sum(facts.busyPicoseconds, lostBusy[dimm])
+        facts.deadlineCount = Self.sum(facts.deadlineCount, lostDeadlines[dimm].count)
+        facts.missedDeadlineCount = Self.sum(
+            facts.missedDeadlineCount, lostDeadlines[dimm].missed)
         return facts
     }
 }

@@ -39,6 +39,13 @@ struct RequestJournal {
     private var places: [Block: [UInt32: UInt32?]] = [:]
     private var sent: [Sent] = []
     private var nextIndex = 0
+    /// The number of the latest message that told the worker to go on; what it said of damage
+    /// before is settled.
+    private var resumedAt = -1
+    /// How many messages rebuilt the worker's state: they are not kept.
+    private var rebuildCount = 0
+    /// Whether the worker was told to leave.
+    private(set) var isLeaving = false
 
     init(rows: RowJournal?) { self.rows = rows }
 
@@ -57,6 +64,8 @@ struct RequestJournal {
         case .storeKeysAndValues:
             rows?.noteStored(header, bytes)
             content = rows == nil ? .size(message.count) : .rows
+        case .shutDown:
+            isLeaving = true
         case .attend:
             rows?.noteAttended(header, bytes)
         case .releaseNeurons:
@@ -101,7 +110,7 @@ struct RequestJournal {
     // MARK: Asking
 
     /// The oldest request that has not been answered; `nil` where nothing is owed.
-    var owed: MessageHeader? { sent.first { $0.header.kind.isAnswered }?.header }
+    var owed: MessageHeader? { sent.first { $0.header.kind.isAnsweredRequest }?.header }
 
     /// What a new worker is sent until it reports that it is ready.
     var setUpMessages: [[UInt8]] { setUp }
@@ -125,31 +134,42 @@ struct RequestJournal {
     /// For a new worker, whose state was rebuilt with `sentCount` messages behind its being
     /// ready: only requests that are owed an answer are sent again.
     mutating func owedMessages(after sentCount: Int) -> [[UInt8]] {
-        sent.removeAll { !$0.header.kind.isAnswered }
+        sent.removeAll { !$0.header.kind.isAnsweredRequest }
         nextIndex = sentCount
+        rebuildCount = sentCount
+        resumedAt = -1
         return number(from: sent.startIndex)
     }
 
-    /// For a worker that dropped the message numbered `index` and all behind it.
+    /// Whether a worker told of damage, at its message `latest`, before it was told to go on.
+    func isSettled(_ latest: Int) -> Bool { latest < resumedAt }
+
+    /// For a worker that dropped the message numbered `index` and all behind it: those that it has
+    /// not got. What it was asked again alone is found as what it owes.
     ///
-    /// - Returns: `nil` when there is no such message, or it was sent again already and something
-    ///   went wrong once more: then the worker had better be replaced.
+    /// - Returns: `nil` when it was one of those that rebuilt the worker's state.
     mutating func messages(from index: Int) -> [[UInt8]]? {
-        guard let place = sent.firstIndex(where: { $0.index >= index }) else { return nil }
-        guard sent[place].index == index else { return nil }
+        guard index >= rebuildCount else { return nil }
+        guard
+            let place = sent.firstIndex(where: { $0.index >= index })
+                ?? sent.firstIndex(where: { $0.header.kind.isAnsweredRequest })
+        else { return [] }
         return number(from: place)
     }
 
     /// For a worker whose answer came damaged: it has the requests, and repeats its answers.
     mutating func requestsAgain() -> [[UInt8]] {
-        let again = sent.filter { $0.header.kind.isAnswered }
-        // They keep their places; what they are numbered is the last time they were sent.
+        let again = sent.filter { $0.header.kind.isAnsweredRequest }
+        // They keep their numbers: should the first sending turn out damaged, it is found by them.
         nextIndex += again.count
         return again.map(bytes)
     }
 
-    /// What says how many messages the worker drops up to.
-    mutating func noteControlMessage() { nextIndex += 1 }
+    /// The worker is about to be told to go on, by a message that counts, too.
+    mutating func noteResume() {
+        resumedAt = nextIndex
+        nextIndex += 1
+    }
 
     private mutating func number(from start: Int) -> [[UInt8]] {
         for place in sent.indices[start...] {

@@ -8,14 +8,16 @@ extension StepEngine {
     /// transfers that were repeated.
     ///
     /// A DIMM's answer is ready as much later as its weights take over the DIMM's own channel and
-    /// its keys and values over all links from the GPU; a message that came damaged has its links
-    /// once more. What noticing a failure takes is wall time, and no part of it.
+    /// its keys and values over all links from the GPU, and what it answers next is not ready
+    /// earlier; a message that came damaged has its links once more. What noticing a failure takes
+    /// is wall time, and no part of it.
     mutating func delayed(_ answer: Answer, from dimm: Int) throws(CoordinatorError) -> Answer {
         exchange.state.noteBusy(answer.report.busyPicoseconds, of: dimm)
         let delays = exchange.state.takeDelays(of: dimm)
-        guard !delays.isEmpty, time != nil else { return answer }
-        let start = EmulatedTime(picosecondsSinceStart: answer.ready)
-        var now = start
+        let floor = exchange.state.readyNotBefore[dimm]
+        guard time != nil, !delays.isEmpty || floor > answer.ready else { return answer }
+        // The worker that loads again knows nothing of how long that takes in emulated time.
+        var now = EmulatedTime(picosecondsSinceStart: max(answer.ready, floor))
         for delay in delays {
             let before = now
             let index: Int
@@ -24,12 +26,14 @@ extension StepEngine {
                 index = record
                 let record = exchange.state.records[record]
                 now = try time?.reload(record, from: now) ?? now
-            case .repetition(let record):
+                exchange.state.readyNotBefore[dimm] = now.sinceStart.picoseconds
+            case .repetition(let record, let requestByteCount):
                 index = record
                 now =
                     try time?.transfer(
-                        "repeated message of DIMM \(dimm)", answer.payloadByteCount, dimm: dimm,
-                        readyAt: now, ring: nil
+                        "repeated message of DIMM \(dimm)",
+                        requestByteCount ?? answer.payloadByteCount, dimm: dimm, readyAt: now,
+                        ring: nil
                     ).arrival ?? now
             }
             exchange.state.records[index].delay = now - before

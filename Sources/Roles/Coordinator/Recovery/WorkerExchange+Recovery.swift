@@ -25,17 +25,23 @@ extension WorkerExchange {
     // MARK: Damaged messages
 
     /// A worker dropped a message and all behind it: sends them again.
-    func repeatMessages(to dimm: Int, from index: Int) throws(CoordinatorError) {
+    ///
+    /// - Parameter latest: the number of the message that made it say so.
+    func repeatMessages(
+        to dimm: Int, from index: Int, toldAt latest: Int
+    ) throws(CoordinatorError) {
         let damage = LinkError.damaged("message \(index) to the worker")
         guard state.mending != nil else {
             throw .link(dimm: dimm, .peerCorrupt("\(damage), and none is kept"))
         }
-        // The message that tells of the others counts, too.
-        state.journals[dimm].noteControlMessage()
+        guard !state.journals[dimm].isSettled(latest) else { return }
+        state.journals[dimm].noteResume()
         guard let messages = state.journals[dimm].messages(from: index) else {
             return try recover(dimm, after: damage)
         }
-        note(damage, of: dimm, isOfAnswer: false)
+        note(
+            damage, of: dimm,
+            repeating: messages.reduce(0) { $0 + $1.count - MessageHeader.byteCount })
         let resume = MessageHeader(.resume, count: index, step: 0)
         do {
             try transmit(encoded(resume, payloadByteCount: 0) { _ in }, to: dimm)
@@ -50,7 +56,7 @@ extension WorkerExchange {
         guard state.mending != nil, state.journals[dimm].isReady else {
             return try recover(dimm, after: .damaged(what))
         }
-        note(.damaged(what), of: dimm, isOfAnswer: true)
+        note(.damaged(what), of: dimm, repeating: nil)
         do {
             for message in state.journals[dimm].requestsAgain() {
                 try transmit(message, to: dimm)
@@ -60,13 +66,14 @@ extension WorkerExchange {
         }
     }
 
-    private func note(_ cause: LinkError, of dimm: Int, isOfAnswer: Bool) {
+    /// - Parameter byteCount: of requests that are sent again; `nil` for an answer.
+    private func note(_ cause: LinkError, of dimm: Int, repeating byteCount: Int?) {
         state.noteRepetition(
             of: dimm,
             RecoveryRecord(
                 dimm: dimm, remedy: .repetition, cause: cause,
                 request: state.journals[dimm].owed),
-            isOfAnswer: isOfAnswer)
+            requestByteCount: byteCount)
     }
 
     // MARK: Lost workers
@@ -128,7 +135,9 @@ extension WorkerExchange {
     /// Tells a worker, once it serves, of those whose place was taken: its link to a lost one is
     /// of no use any more.
     func deliverNotices(to dimm: Int) throws(CoordinatorError) {
-        guard state.mending != nil, state.journals[dimm].isReady else { return }
+        guard state.mending != nil, state.journals[dimm].isReady,
+            !state.journals[dimm].isLeaving
+        else { return }
         let notices = state.notices[dimm]
         state.notices[dimm] = []
         for (replaced, text) in notices {

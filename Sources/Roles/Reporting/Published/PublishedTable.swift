@@ -60,7 +60,7 @@ package struct PublishedTable: Equatable, Sendable {
                 throw .init(line, "the point stands in line \(earlier) already")
             }
             seen[Array(cells[..<7])] = line
-            let isRepeat = cells[6] == "throughput" && !runs.insert(Array(cells[1..<4])).inserted
+            let isRepeat = cells[6] == "throughput" && !runs.insert(Array(cells[1..<6])).inserted
             rows.append(try Self.row(cells, line, isRepeat: isRepeat))
         }
         guard !rows.isEmpty else { throw .init(1, "the table has no points") }

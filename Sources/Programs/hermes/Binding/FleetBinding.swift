@@ -71,23 +71,24 @@ final class FleetBinding {
         return isWorkerSide ? units[dimm].processors : assignment.coordinator
     }
 
-    /// Moves the pages of a link's records to where they were asked for: its pages exist, and no
-    /// other process has mapped them yet.
-    func bindRings(of link: RingLink, dimm: Int) throws {
+    /// Makes the pages of a segment's records where they were asked for; call it before another
+    /// process can map them.
+    func bindRings(of segment: borrowing RingSegment, dimm: Int) throws {
         for direction in [RingDirection.toWorker, .toCoordinator] {
             guard let nodes = ringNodes(ofDIMM: dimm, direction) else { continue }
-            try keepingRefusal(ofDIMM: dimm) {
-                try NUMABinding.setMemoryPolicy(
-                    .bind(nodes), ofAddresses: link.recordAddresses(of: direction))
-            }
+            try bindRecords(of: segment, direction, to: nodes, dimm: dimm)
         }
     }
 
-    /// Where nodes differ, a refusal ends the run unless best effort will do; else it is kept, to
-    /// be told.
-    func keepingRefusal(ofDIMM dimm: Int, _ bind: () throws -> Void) throws {
+    /// Where nodes differ, a refusal ends the run unless best effort will do; else it is kept for
+    /// the DIMM, to be told.
+    func bindRecords(
+        of segment: borrowing RingSegment, _ direction: RingDirection, to nodes: [Int], dimm: Int
+    ) throws {
         do {
-            try bind()
+            try segment.withRecordAddresses(of: direction) {
+                try NUMABinding.setMemoryPolicy(.bind(nodes), ofAddresses: $0)
+            }
         } catch let error as NUMABindingError {
             guard isBestEffort || NUMAMachine.current.nodes.count == 1 else {
                 throw Failure(.machineLacks, "NUMA binding of a ring: \(error)")

@@ -19,6 +19,9 @@ struct ResourcePlan {
     private let isSparse: Bool
     private let isReference: Bool
     private let placement: PlacementChoice
+    /// Whether the coordinator keeps keys and values, to send them to a worker that takes another's
+    /// place.
+    private let keepsRows: Bool
     let contextCapacity: Int
     private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
@@ -40,7 +43,8 @@ struct ResourcePlan {
 
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
-        isReference: Bool, placement: PlacementChoice = .none, homes: Homes = .roundRobin
+        isReference: Bool, placement: PlacementChoice = .none, keepsRows: Bool = false,
+        homes: Homes = .roundRobin
     ) {
         self.model = model
         self.topology = topology
@@ -48,6 +52,7 @@ struct ResourcePlan {
         self.isSparse = isSparse
         self.isReference = isReference
         self.placement = placement
+        self.keepsRows = keepsRows
         self.homes = homes
         let count = topology.dimms.count
         let mobility = ShardMobility(
@@ -72,7 +77,8 @@ struct ResourcePlan {
     func with(homes: Homes) -> ResourcePlan {
         ResourcePlan(
             model: model, topology: topology, contextCapacity: contextCapacity,
-            isSparse: isSparse, isReference: isReference, placement: placement, homes: homes)
+            isSparse: isSparse, isReference: isReference, placement: placement,
+            keepsRows: keepsRows, homes: homes)
     }
 
     private static func keyValueByteCount(
@@ -217,7 +223,7 @@ struct ResourcePlan {
         let sharded = dimmByteCounts.reduce(0, +) + ringByteCount
         let processCount = isReference ? 1 : 1 + topology.dimms.count
         // The prefill keeps a copy of keys and values until the DIMMs have theirs.
-        return (isReference ? 0 : sharded) + keyValues
+        return (isReference ? 0 : sharded + (keepsRows ? keyValues : 0)) + keyValues
             + processCount * Self.processOverheadByteCount
     }
 

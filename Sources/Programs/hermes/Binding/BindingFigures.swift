@@ -20,6 +20,7 @@ extension BindingProof {
                 "memory_policy": .string(choice.policy.rawValue),
                 "memory_nodes": request.memoryNodes.map(Self.list) ?? .null,
                 "huge_pages": .string(choice.hugePages.rawValue),
+                "locks_memory": .bool(choice.locksMemory),
                 "ring_to_worker_nodes": binding.ringNodes(ofDIMM: dimm, .toWorker)
                     .map(Self.list) ?? .null,
                 "ring_to_coordinator_nodes": binding.ringNodes(ofDIMM: dimm, .toCoordinator)
@@ -67,9 +68,12 @@ extension BindingProof {
         ])
     }
 
+    /// What may move pages later; looked at once.
+    private static let machineFacts = HostFacts.current()
+
     /// Whether the nodes are this machine's own, and what may move pages later.
     var machineFigures: JSONValue {
-        let facts = HostFacts.current()
+        let facts = Self.machineFacts
         let assignment = binding.assignment
         return .object([
             "basis": .string(assignment.isModelled ? "modelled" : "measured"),
@@ -129,7 +133,7 @@ extension BindingProof {
     /// What may move pages after the proof, where there is somewhere to move them.
     private var movers: [String] {
         guard NUMAMachine.current.nodes.count > 1 else { return [] }
-        let facts = HostFacts.current()
+        let facts = Self.machineFacts
         let all = [
             facts.automaticBalancing ?? 0 == 0
                 ? nil : "automatic NUMA balancing (sysctl kernel.numa_balancing=0)",

@@ -1,6 +1,5 @@
 import ArgumentParser
 import FaultInjection
-import Pacing
 
 /// `--restarts` and `--stall-after`: what a run does about workers that fail.
 struct RecoveryOptions: ParsableArguments {
@@ -14,7 +13,8 @@ struct RecoveryOptions: ParsableArguments {
     @Option(
         help: """
             Seconds that a worker which owes an answer may do nothing, neither compute nor send, \
-            before it counts as lost.
+            before it counts as lost; \
+            a paced run waits as much longer as its dilation says.
             """)
     var stallAfter = 10.0
 
@@ -36,18 +36,9 @@ struct RecoveryOptions: ParsableArguments {
         }
     }
 
-    /// In a paced run, waiting for what takes emulated time is no stall: its waits are as much
-    /// longer as its dilation says, and one that is still to be found may be large.
-    func policy(clock: ClockKind, dilation: DilationChoice) -> RecoveryPolicy {
-        let stretch: Double
-        switch (clock, dilation) {
-        case (.paced, .fixed(let chosen)): stretch = max(1, Double(chosen.thousandths) / 1000)
-        case (.paced, .automatic): stretch = 100
-        default: stretch = 1
-        }
-        return RecoveryPolicy(
-            restartLimit: restarts,
-            stallAfter: .milliseconds(Int64(min(1000 * stallAfter * stretch, 1e12))))
+    var policy: RecoveryPolicy {
+        RecoveryPolicy(
+            restartLimit: restarts, stallAfter: .milliseconds(Int64(1000 * stallAfter)))
     }
 }
 

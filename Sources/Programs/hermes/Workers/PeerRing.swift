@@ -47,11 +47,7 @@ final class PeerRing {
 
     /// What a DIMM's worker is told of the ring; `nil` when it has no end of it.
     func argument(ofDIMM dimm: Int) -> String? {
-        switch dimm {
-        case pair.lower: "\(pair.upper):\(session)"
-        case pair.upper: "\(pair.lower):\(session)"
-        default: nil
-        }
+        partner(ofDIMM: dimm).map { "\($0):\(session)" }
     }
 }
 

@@ -44,6 +44,8 @@ struct ShardedRecord {
     let fleet: WorkerFleet
     /// Failures that were mended, in order.
     let recoveries: [RecoveryRecord]
+    /// Keys and values in the coordinator's memory for workers that take another's place, bytes.
+    let keptRowByteCount: Int
     /// Private_Dirty of the coordinator at the end, bytes.
     let coordinatorPrivateDirty: Int?
 }
@@ -167,6 +169,7 @@ struct RunResult {
             "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
             "overruns": overruns,
             "threads": .integer(setting.threadCount),
+            "kept_key_value_bytes": .integer(sharded?.keptRowByteCount ?? 0),
             "restarts": .array((sharded?.fleet.restarts ?? []).map(\.json)),
             "numa": sharded?.proof.machineFigures ?? .null,
             "coordinator": sharded?.proof.coordinatorFigures ?? .null,

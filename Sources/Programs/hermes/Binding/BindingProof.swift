@@ -72,6 +72,7 @@ struct BindingProof {
         guard binding.choice(ofDIMM: dimm).hugePages == .hugetlbfs else { return [] }
         let pageCount = [Whereabouts.Subject.weights, .keysAndValues]
             .flatMap { places.counts(of: $0).values }.reduce(0, +)
+        guard pageCount > 0 else { return ["the kernel does not say whether its pages are huge"] }
         let byteCount = UInt64(pageCount * pageByteCount)
         guard places.hugePageByteCount < byteCount else { return [] }
         return [

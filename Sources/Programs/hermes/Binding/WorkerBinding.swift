@@ -167,8 +167,11 @@ final class WorkerBinding: FactProbe {
             counts: regions.flatMap { Self.counts($0.subject, $0.pages?.pageCountByNode) }
                 + Self.counts(.threads, ThreadPlaces.countByNode()),
             refusals: refusals,
+            // Pages that the kernel made huge by itself are not those of the pool.
             hugePageByteCount: memory.map {
-                UInt64($0.anonymousHugeByteCount + $0.pooledHugeByteCount)
+                UInt64(
+                    options.hugePages == .hugetlbfs
+                        ? $0.pooledHugeByteCount : $0.anonymousHugeByteCount)
             } ?? 0,
             lockedByteCount: UInt64(memory?.lockedByteCount ?? 0))
         return facts

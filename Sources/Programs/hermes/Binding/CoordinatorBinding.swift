@@ -47,7 +47,8 @@ final class CoordinatorBinding {
 
     /// How many CPUs the coordinator of a topology may keep busy; `nil` when it is not bound.
     static func cpuCount(of topology: Topology) throws -> Int? {
-        try CoordinatorBinding(
+        guard topology.coordinator.policy != .firstTouch else { return nil }
+        return try CoordinatorBinding(
             topology.coordinator, assignment: WorkerFleet.nodeAssignment(of: topology),
             isBestEffort: true
         ).cpus?.count
@@ -73,7 +74,8 @@ final class CoordinatorBinding {
 
     /// Runs `body`, which starts a process, under what this process inherited itself.
     func asInherited<Result>(_ body: () throws -> Result) throws -> Result {
-        guard isBound, refusals.isEmpty, let cpus, let memory else { return try body() }
+        // A refusal may have come after some of it was done.
+        guard isBound, let cpus, let memory else { return try body() }
         let inherited = NUMAMachine.current.allowedCPUs
         try? NUMABinding.bindThread(toCPUs: inherited)
         try? NUMABinding.setThreadPolicy(inheritedPolicy)
@@ -94,9 +96,11 @@ final class CoordinatorBinding {
 
     /// What differs from what was asked; empty when nothing was.
     func mismatches(_ places: CoordinatorPlaces) -> [String] {
-        guard let cpus, let actual = places.cpus, !Set(actual).isSubset(of: cpus) else {
-            return []
+        guard let cpus else { return [] }
+        guard let actual = places.cpus, !actual.isEmpty else {
+            return ["the kernel does not say on which CPUs the coordinator's threads may run"]
         }
+        guard !Set(actual).isSubset(of: cpus) else { return [] }
         return [
             "threads of the coordinator may run on CPU \(NodeList(actual).description), not "
                 + "\(NodeList(cpus).description) alone"

@@ -43,6 +43,9 @@ final class WorkerFleet {
     private let launch: WorkerLaunch
     private let exits: ExitWatch
     let policy: RecoveryPolicy
+    /// How long a worker that owes an answer may do nothing now: in a paced run, what takes
+    /// emulated time is no stall; `nil` for as long as it likes.
+    var stallLimit: Duration?
     /// What is made to fail on purpose.
     var faults: FaultPlan
     /// What workers said when they had loaded.
@@ -60,6 +63,8 @@ final class WorkerFleet {
         caps: SharedCaps?, logger: Logger
     ) throws(SupervisionError) {
         self.faults = faults
+        // How much longer a paced run's waits are is known when its clock starts.
+        stallLimit = caps == nil ? policy.stallAfter : nil
         self.binding = binding
         self.launch = launch
         self.policy = policy
@@ -134,6 +139,8 @@ final class WorkerFleet {
         let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: incarnation)
         let segment = try RingSegment.create(
             capacityPerDirection: launch.rings.capacity, session: session)
+        try binding.bindRings(of: segment, dimm: dimm)
+        defer { try? scarcity.unreadableModel?.close() }
         var arguments = [
             "worker", "--coordinator", "\(getpid())", "--session", session.description,
             "--dimm", "\(dimm)",
@@ -167,7 +174,9 @@ final class WorkerFleet {
             metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
         let waker = try RingWaker(segment)
         let resumption = faults.resumption(of: worker, dimm: dimm)
-        let stall = policy.stallAfter.map { StallWatch(worker, limit: $0) }
+        let stall = policy.stallAfter.map { _ in
+            StallWatch(worker) { [unowned self] in stallLimit }
+        }
         let link = try RingLink.coordinatorEnd(segment, waitPolicy: waitPolicy) {
             () throws(LinkError) in
             if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
@@ -179,7 +188,6 @@ final class WorkerFleet {
         }
         stall?.progress = { [unowned link] in link.statistics.messagesReceived }
         try exits.add(worker) { waker.wake() }
-        try binding.bindRings(of: link, dimm: dimm)
         return (worker, link)
     }
 
@@ -214,6 +222,13 @@ final class WorkerFleet {
     /// The link itself, or one that spoils requests on purpose.
     func messageLink(toDIMM dimm: Int) -> any MessageLink {
         faults.requestLink(links[dimm], dimm: dimm)
+    }
+
+    /// A paced run's clock starts: its waits are as much longer as its dilation says.
+    func beginPacing(_ dilation: Dilation) {
+        stallLimit = policy.stallAfter.map {
+            $0 * max(1, Double(dilation.thousandths) / 1000)
+        }
     }
 
     /// What this process has for a paced run; cores are offered, never taken for granted.

@@ -1,6 +1,4 @@
 import FaultInjection
-import Foundation
-import Glibc
 import MappedMemory
 import Messages
 import RingTransport
@@ -54,14 +52,17 @@ struct FaultPlan {
     /// A worker has ended while it owed the answer to `owed`: its faults until then are over.
     mutating func noteEnd(ofDIMM dimm: Int, at owed: MessageHeader?) {
         guard let owed else { return }
-        let point = Fault.Point(owed, firstPosition: firstPosition, during: latestToken)
+        let point = Fault.Point(
+            owed, firstPosition: firstPosition, during: tokenOfNextEnd(ofDIMM: dimm))
         guard let point else { return }
         faults.removeAll { $0.dimm == dimm && !$0.action.isAtRestart && $0.point <= point }
     }
 
-    /// For requests that do not say which token they belong to: all faults that are over are those
-    /// of tokens before the next one's.
-    private var latestToken: Int { faults.map(\.point.token).min() ?? 0 }
+    /// For requests that do not say which token they belong to: a worker ends when the first of the
+    /// faults that end it comes.
+    private func tokenOfNextEnd(ofDIMM dimm: Int) -> Int {
+        faults.filter { $0.dimm == dimm && $0.action.endsWorker }.map(\.point.token).min() ?? 0
+    }
 
     // MARK: On the coordinator's side
 
@@ -78,8 +79,11 @@ struct FaultPlan {
 
     /// Lets a worker go on that was stopped for a time.
     func resumption(of worker: WorkerProcess, dimm: Int) -> Resumption? {
-        let spans = faults.filter { $0.dimm == dimm && $0.action == .stop }.compactMap(\.value)
-        return spans.first.map { Resumption(worker, after: .milliseconds(Int64(1000 * $0))) }
+        let stops = faults.filter { $0.dimm == dimm && $0.action == .stop }
+            .sorted { $0.point < $1.point }
+        guard stops.contains(where: { $0.value != nil }) else { return nil }
+        return Resumption(
+            worker, after: stops.map { $0.value.map { .milliseconds(Int64(1000 * $0)) } })
     }
 
     // MARK: At a restart
@@ -110,15 +114,16 @@ struct FaultPlan {
     }
 }
 
-/// Continues a process that stopped itself (SIGSTOP), some time after that.
+/// Continues a process that stops itself (SIGSTOP) now and then.
 final class Resumption {
     private let worker: WorkerProcess
-    private let span: Duration
+    /// How long each stop lasts, in order; `nil` for good.
+    private var spans: [Duration?]
     private var seen: ContinuousClock.Instant?
 
-    init(_ worker: WorkerProcess, after span: Duration) {
+    init(_ worker: WorkerProcess, after spans: [Duration?]) {
         self.worker = worker
-        self.span = span
+        self.spans = spans
     }
 
     /// Asked now and then by whoever waits for the process.
@@ -131,58 +136,10 @@ final class Resumption {
             seen = .now
             return
         }
-        if seen.duration(to: .now) >= span { worker.resume() }
-    }
-}
-
-/// What a worker does about its own faults.
-enum WorkerFaults {
-    /// The link with the faults of the command line on it.
-    static func link(
-        _ link: RingLink, faults: [Fault], firstPosition: Int, coordinator: Int32
-    ) -> any MessageLink {
-        guard !faults.isEmpty else { return link }
-        return FaultyLink(link, end: .answer, faults: faults, firstPosition: firstPosition) {
-            fault in
-            switch fault.action {
-            case .kill: killSelf()
-            case .stop: _ = kill(getpid(), SIGSTOP)
-            case .delay: FaultyLink.sleep(.milliseconds(Int64(1000 * (fault.value ?? 0))))
-            case .killCoordinator:
-                _ = kill(coordinator, SIGKILL)
-                // It takes this process along.
-                FaultyLink.sleep(.seconds(10))
-            default: link.spoilNext(fault)
-            }
+        guard let next = spans.first, let span = next, seen.duration(to: .now) >= span else {
+            return
         }
-    }
-
-    static func killSelf() { _ = kill(getpid(), SIGKILL) }
-
-    /// Leaves this process hardly more memory than it has: the next large piece is refused, as by
-    /// a machine that has none left.
-    static func refuseMemory() {
-        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-        let pages = text.split(separator: " ").first.flatMap { UInt($0) } ?? 0
-        let byteCount = pages * UInt(getpagesize()) + (1 << 20)
-        var limit = rlimit(rlim_cur: byteCount, rlim_max: byteCount)
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-    }
-}
-
-extension RingLink {
-    /// Which bit is turned over: any will do.
-    private static let spoiltBit = 19
-
-    /// Makes the next message that this end sends fail.
-    func spoilNext(_ fault: Fault) {
-        switch fault.action {
-        case .loseDoorbell: self.fault = .loseDoorbell
-        case .halfWritten: self.fault = .halfWritten(then: WorkerFaults.killSelf)
-        case .corruptPayload: self.fault = .corruptPayload(bit: Self.spoiltBit)
-        case .corruptHeader: self.fault = .corruptHeader(bit: Self.spoiltBit)
-        case .skipSequence: self.fault = .skipSequence
-        default: break
-        }
+        spans.removeFirst()
+        worker.resume()
     }
 }

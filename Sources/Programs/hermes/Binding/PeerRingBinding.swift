@@ -20,11 +20,7 @@ extension FleetBinding {
         for end in PeerRing.Direction.allCases {
             let (giver, taker) = ring.ends(of: end)
             guard let nodes = peerRingNodes(from: giver, to: taker) else { continue }
-            try keepingRefusal(ofDIMM: taker) {
-                try ring.segment.withRecordAddresses(of: end.ring) {
-                    try NUMABinding.setMemoryPolicy(.bind(nodes), ofAddresses: $0)
-                }
-            }
+            try bindRecords(of: ring.segment, end.ring, to: nodes, dimm: taker)
         }
     }
 }

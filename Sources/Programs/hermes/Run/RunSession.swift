@@ -41,7 +41,8 @@ struct RunSession {
             try evaluation?.prefix ?? loaded.encode(request.prompt, isRaw: request.isRaw)
         threadCount = min(
             CPUAvailability.current().usableCoreCount,
-            try CoordinatorBinding.cpuCount(of: topology) ?? .max)
+            // The reference run binds nothing.
+            request.isReference ? .max : try CoordinatorBinding.cpuCount(of: topology) ?? .max)
         let contextLength = loaded.model.shape.contextLength
         guard !promptTokens.isEmpty else {
             throw Failure(.badInput, "the prompt gives no tokens")
@@ -96,7 +97,7 @@ struct RunSession {
         let plan = ResourcePlan(
             model: loaded.model, topology: topology, contextCapacity: contextCapacity,
             isSparse: rule != nil, isReference: request.isReference,
-            placement: request.placement,
+            placement: request.placement, keepsRows: request.recovery.restarts > 0,
             homes: request.partition.readsPrompt ? .undecided : .roundRobin)
         if request.isReference {
             try plan.check()
@@ -111,7 +112,7 @@ struct RunSession {
                 capacity: plan.ringCapacity, peers: plan.peers,
                 peerCapacity: plan.peerRingCapacity),
             isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
-            policy: request.recoveryPolicy, faults: try faultPlan(), logger: logger)
+            policy: request.recovery.policy, faults: try faultPlan(), logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan, partition: partition)
             return result
@@ -210,6 +211,7 @@ struct RunSession {
                 ledger: coordinator.ledger, migration: coordinator.migrationRecord,
                 partition: partition, facts: facts, loadedFacts: loadedFacts, proof: proof,
                 fleet: fleet, recoveries: coordinator.recoveries,
+                keptRowByteCount: coordinator.keptRowByteCount,
                 coordinatorPrivateDirty: memory),
             time: coordinator.time,
             paced: pacedSpan.flatMap { span in
@@ -248,6 +250,7 @@ struct RunSession {
             coordinator.holdPlacement(false)
         }
         logger.info("paced", metadata: ["dilation": "\(dilation)"])
+        fleet.beginPacing(dilation)
         coordinator.startOver(time: freshTime())
         let start = PacedStart(
             dilation: dilation, topology: topology, pacing: fleet.pacing, watch: fleet.pacingWatch)

@@ -241,8 +241,6 @@ struct RunRequest {
     let binding: BindingStrictness
     let recovery: RecoveryOptions
 
-    var recoveryPolicy: RecoveryPolicy { recovery.policy(clock: clock, dilation: dilation) }
-
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }
 }
