@@ -39,6 +39,8 @@ import Testing
         ("perf", .missing, { $0.perfProgram = nil }),
         ("perf", .missing, { $0.perfRestriction = nil }),
         ("rdma", .missing, { $0.rdmaDevices = [] }),
+        ("leftovers", .degraded, { $0.abandonedWorkers = [4711] }),
+        ("leftovers", .degraded, { $0.abandonedFiles = ["/dev/shm/hermes-1"] }),
     ]
 
     @Test(arguments: flaws.indices)

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension LaunchTests {
@@ -42,6 +43,62 @@ extension LaunchTests {
             #expect(outcome.ending == .exited(69))
             #expect(outcome.errors.contains("1023"))
             #expect(outcome.text.contains("missing  topology nodes"))
+        }
+
+        @Test func `What a crash left is named, and removed when told to`() throws {
+            let folder = try ScratchFolder()
+            // A worker outlives its coordinator only by mishap: a shell plays one.
+            try FileManager.default.copyItem(atPath: "/bin/bash", toPath: folder.entry("hermes"))
+            _ = try folder.write("worker", "echo $$ >identifier\nexec 3<>silence\nread line <&3\n")
+            _ = try folder.makePipe("silence")
+            let unfinished = try folder.write(".some.trace.123.partial", "half of")
+            let place = "cd '\(folder.path)'; "
+            var start: Launch? = try Launch(
+                [], script: place + "./hermes worker & while test ! -s identifier; do :; done")
+            var identifier: Int32?
+            start?.wait(for: "the worker's number") {
+                let path = folder.entry("identifier")
+                identifier = (try? String(contentsOfFile: path, encoding: .utf8))
+                    .flatMap { Int32($0.dropLast()) }
+                return identifier != nil
+            }
+            let worker = try #require(identifier)
+            defer { _ = kill(worker, SIGKILL) }
+            // Its parent is dropped, and so killed.
+            start = nil
+            let script = place + "exec \"$0\" \"$@\""
+            func leftovers(_ options: [String]) throws -> String {
+                let outcome = try LaunchTests.start(["doctor"] + options, script: script)
+                #expect(outcome.ending == .exited(0), "\(outcome.errors)")
+                let lines = outcome.text.split(separator: "\n")
+                return String(try #require(lines.first { $0.contains("leftovers") }))
+            }
+            let line = try leftovers([])
+            #expect(line.hasPrefix("degraded"))
+            #expect(line.contains("without a coordinator: \(worker);"), "\(line)")
+            #expect(line.contains("/.some.trace.123.partial"))
+            #expect(ProcessTable.state(of: worker) == "S")
+            // Only what this test made is removed: another's leftovers would stand in the line.
+            guard line.contains("without a coordinator: \(worker);") else { return }
+            #expect(try leftovers(["--clean"]).hasPrefix("ok"))
+            #expect([nil, "Z"].contains(ProcessTable.state(of: worker)))
+            #expect(!FileManager.default.fileExists(atPath: unfinished))
+        }
+
+        @Test func `A running run's workers are no leftovers`() throws {
+            _ = try DefaultModel.path()
+            let run = try Launch(
+                ["run", "--raw", "--ignore-eos", "--prompt", "Once", "--tokens", "2000"])
+            run.wait(for: "four workers") {
+                ProcessTable.children(of: run.identifier).count == 4
+            }
+            let outcome = try LaunchTests.start(["doctor"])
+            let identifiers = ProcessTable.children(of: run.identifier).map(\.identifier)
+            for line in outcome.text.split(separator: "\n") where line.contains("leftovers") {
+                for identifier in identifiers { #expect(!line.contains(" \(identifier)")) }
+            }
+            run.send(SIGINT)
+            #expect(run.finish(within: .seconds(20)).ending == .exited(130))
         }
 
         @Test(arguments: ["bind", "preferred", "interleave", "local", "first-touch"])

@@ -83,6 +83,7 @@ final class Launch {
     // MARK: While it runs
 
     var identifier: Int32 { process.identifier }
+    var hasEnded: Bool { process.ending() != nil }
     var outputSoFar: [UInt8] { content("output") }
     var errorsSoFar: String { String(decoding: content("errors"), as: UTF8.self) }
 

@@ -44,6 +44,27 @@ extension LaunchTests {
             }
         }
 
+        @Test func `What a topology makes fail fails in every run on it`() throws {
+            let model = try TinyModelFile()
+            let expected = try document(model, [])
+            let found = try document(
+                model, ["--set", #"faults=["kill@token=2,dimm=3", corrupt-payload]"#])
+            #expect(found.generatedTokens == expected.generatedTokens)
+            #expect(Set(found.recoveries.map(\.remedy)) == ["restart", "repetition"])
+            #expect(found.dimms.map(\.restarts) == [0, 0, 0, 1])
+            let again = try document(
+                model, ["--fault", "kill@token=2,dimm=3", "--fault", "corrupt-payload"])
+            #expect(again.recoveries.map(\.dimm) == found.recoveries.map(\.dimm))
+        }
+
+        @Test(arguments: ["explode", "kill@dimm=4", "kill@dimm=1,restart=1"])
+        func `A fault that a topology cannot have is refused with its place`(fault: String) throws {
+            let outcome = try LaunchTests.start(
+                ["topology", "check", "4-dimm", "--set", "faults=[\"kill\", \"\(fault)\"]"])
+            #expect(outcome.ending == .exited(65))
+            #expect(outcome.errors.contains("faults.1"), "\(outcome.errors)")
+        }
+
         @Test(arguments: ["corrupt-payload@side=answer", "corrupt-payload@side=request"])
         func `A damaged message is sent again, and no worker is lost`(fault: String) throws {
             let model = try TinyModelFile()
@@ -194,32 +215,6 @@ extension LaunchTests {
             #expect(outcome.ending == .exited(65), "\(outcome.errors)")
             #expect(outcome.errors.contains("layers"), "\(outcome.errors)")
         }
-    }
-}
-
-/// What `run --json` writes of failures.
-private struct FaultyDocument: Decodable {
-    struct Seconds: Decodable { let emulated: Double }
-
-    struct Recovery: Decodable {
-        let dimm: Int
-        let remedy: String
-        let seconds: Seconds
-    }
-
-    struct DIMM: Decodable { let restarts: Int }
-    struct Migrations: Decodable { let remaps: Int }
-
-    let generatedTokens: [Int]
-    let recoveries: [Recovery]
-    let dimms: [DIMM]
-    let seconds: Seconds
-    let migrations: Migrations
-
-    init(_ bytes: [UInt8]) throws {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        self = try decoder.decode(FaultyDocument.self, from: Data(bytes))
     }
 }
 

@@ -96,3 +96,30 @@ import Topology
         #expect(try Fixture.parse(topology.rendered()) == topology)
     }
 }
+
+/// Faults that a topology states; what the texts mean is the program's matter.
+@Suite struct StatedFaultTests {
+    private func parse(_ lines: String) throws -> Topology {
+        try Topology.parse(
+            """
+            format: 1
+            name: faulty
+            channels:
+              - { rate: 25.6 GB/s, dimms: [0, 1] }
+            \(lines)
+            """, fileName: "faulty.yaml")
+    }
+
+    @Test func `Texts are kept in order, and written back`() throws {
+        #expect(try parse("").faults == [])
+        let topology = try parse("faults:\n  - kill@token=3,dimm=1\n  - \"stop:2\"")
+        #expect(topology.faults == ["kill@token=3,dimm=1", "stop:2"])
+        #expect(try Topology.parse(topology.rendered(), fileName: "rendered") == topology)
+        #expect(topology != (try parse("")))
+    }
+
+    @Test(arguments: ["faults: kill", "faults: { kill: 3 }", "faults: [[kill]]", "faults:"])
+    func `What is no list of texts is refused`(lines: String) {
+        #expect(throws: TopologyError.self) { try parse(lines) }
+    }
+}

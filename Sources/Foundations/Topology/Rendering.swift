@@ -119,6 +119,7 @@ extension Topology {
         entries.append(("dimm_links", renderedLinks))
         if let interconnect { entries.append(("interconnect", interconnect.rendered)) }
         entries.append(("policy", .group([("hot_share", .plain(policy.hotShare.description))])))
+        if !faults.isEmpty { entries.append(("faults", .lines(faults.map { .quoted($0) }))) }
         return .group(entries)
     }
 

@@ -24,6 +24,9 @@ package struct Topology: Equatable, Sendable {
     /// `nil` when what crosses from node to node is not modelled.
     package let interconnect: Interconnect?
     package let policy: Policy
+    /// What is made to fail in every run on this machine, in file order: texts of the fault
+    /// language, which the program reads. Empty when the file states none.
+    package let faults: [String]
 
     /// Where each node set was written, for errors that only a machine can raise.
     let source: SourceMap
@@ -34,7 +37,7 @@ package struct Topology: Equatable, Sendable {
             && lhs.pcie == rhs.pcie && lhs.coordinator == rhs.coordinator
             && lhs.channels == rhs.channels && lhs.dimms == rhs.dimms
             && lhs.dimmLinks == rhs.dimmLinks && lhs.interconnect == rhs.interconnect
-            && lhs.policy == rhs.policy
+            && lhs.policy == rhs.policy && lhs.faults == rhs.faults
     }
 }
 

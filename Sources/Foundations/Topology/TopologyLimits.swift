@@ -6,6 +6,7 @@ enum TopologyLimits {
     static let dimmCount = 1_024
     static let nameLength = 100
     static let summaryLength = 2_000
+    static let faultCount = 1_000
 
     static let memory = ByteCount(1 << 20)...ByteCount(1 << 50)
     static let usableMemory = ByteCount.zero...ByteCount(1 << 50)

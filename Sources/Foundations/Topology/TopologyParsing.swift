@@ -108,13 +108,14 @@ struct TopologyReader {
         let links = makeDIMMLinks(from: section.required("dimm_links"), dimmCount: dimms.count)
         let interconnect = section.optional("interconnect").map { makeInterconnect(from: $0) }
         let policy = makePolicy(from: section.section("policy"))
+        let faults = section.optional("faults").map { makeFaults(from: $0) } ?? []
         section.finish()
         guard let name else { return nil }
         return Topology(
             name: name.text, summary: summary?.trimmingNewlines() ?? "", gpu: gpu, pcie: pcie,
             coordinator: coordinator, channels: channels.map(\.channel), dimms: dimms,
             dimmLinks: links, interconnect: interconnect, policy: policy,
-            source: sourceMap(channels: channels, parts: parts))
+            faults: faults, source: sourceMap(channels: channels, parts: parts))
     }
 
     private func makeGPU(from section: Section) -> Topology.GPU {
@@ -157,6 +158,18 @@ struct TopologyReader {
             hotShare: section.quantity("hot_share", in: TopologyLimits.share))
         section.finish()
         return policy
+    }
+
+    /// What the texts mean is not known here: the language belongs to those who make faults happen.
+    private func makeFaults(from value: TreeValue) -> [String] {
+        guard let elements = problems.list(value, of: "faults") else { return [] }
+        guard elements.count <= TopologyLimits.faultCount else {
+            problems.add(
+                value,
+                "has \(elements.count) faults; at most \(TopologyLimits.faultCount) are read")
+            return []
+        }
+        return elements.compactMap { problems.text(of: $0) }
     }
 
     private func sourceMap(channels: [ChannelSource], parts: DIMMParts) -> SourceMap {

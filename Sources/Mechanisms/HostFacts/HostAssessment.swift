@@ -21,7 +21,7 @@ package struct HostAssessment {
             + [
                 balancing, zoneReclaim, swap, hugePages,
             ] + [hugePagePool].compactMap { $0 } + [
-                sharedMemory, lockedMemory, governor, perf, rdma,
+                sharedMemory, lockedMemory, governor, perf, rdma, leftovers,
             ]
     }
 
@@ -162,5 +162,24 @@ package struct HostAssessment {
                 mend: "a network card with RDMA, or Soft-RoCE: rdma link add rxe0 type rxe netdev X"
             )
             : Finding("rdma", .ok, facts.rdmaDevices.joined(separator: ", "), why: why)
+    }
+
+    // MARK: Earlier runs
+
+    private var leftovers: Finding {
+        let why = "what a crash left takes memory and cores from every run after it"
+        let workers = facts.abandonedWorkers
+        let files = facts.abandonedFiles
+        let parts = [
+            workers.isEmpty
+                ? nil
+                : "workers without a coordinator: "
+                    + workers.map { String($0) }.joined(separator: ", "),
+            files.isEmpty ? nil : "files that nobody has open: " + files.joined(separator: ", "),
+        ].compactMap { $0 }
+        return Finding(
+            "leftovers", parts.isEmpty ? .ok : .degraded,
+            parts.isEmpty ? "none" : parts.joined(separator: "; "), why: why,
+            mend: "hermes doctor --clean ends and removes them")
     }
 }

@@ -29,6 +29,10 @@ package struct HostFacts: Equatable, Sendable {
     package var rdmaDevices: [String] = []
     /// Memory that this process can take before something runs out.
     package var availableByteCount: Int?
+    /// Workers whose coordinator is gone, by process identifier.
+    package var abandonedWorkers: [Int32] = []
+    /// Segments and unfinished files that nobody has open.
+    package var abandonedFiles: [String] = []
 
     package init(machine: NUMAMachine) { self.machine = machine }
 }

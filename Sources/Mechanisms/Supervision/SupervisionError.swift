@@ -12,6 +12,8 @@ package enum SupervisionError: Error, Equatable, CustomStringConvertible {
     case parentBond(cause: Errno)
     /// The thread that waits for workers' ends could not be had.
     case exitWatch(cause: Errno)
+    /// A process that is no child of ours would not end.
+    case kill(processIdentifier: Int32, cause: Errno)
     /// A file of the kernel could not be read.
     case read(path: String, cause: Errno)
     /// A file of the kernel does not say what it should.
@@ -29,6 +31,8 @@ package enum SupervisionError: Error, Equatable, CustomStringConvertible {
             "prctl(PR_SET_PDEATHSIG) refused, a worker could outlive its coordinator: \(cause)"
         case .exitWatch(let cause):
             "the watch over workers cannot be started: \(cause)"
+        case .kill(let processIdentifier, let cause):
+            "process \(processIdentifier) cannot be ended: \(cause)"
         case .read(let path, let cause):
             "'\(path)' cannot be read: \(cause)"
         case .malformed(let path, let rule):

@@ -182,10 +182,11 @@ func readByte(from descriptor: Int32) {
     _ = unsafe read(descriptor, &byte, 1)
 }
 
-/// Sleeps until at least one of the descriptors is readable; which ones are.
-func waitUntilReadable(_ descriptors: [Int32]) -> [Int32] {
+/// Sleeps until at least one of the descriptors is readable; which ones are. None are when the time
+/// is over first; -1 is forever.
+func waitUntilReadable(_ descriptors: [Int32], milliseconds: Int32 = -1) -> [Int32] {
     var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    while unsafe poll(&entries, nfds_t(entries.count), -1) < 0 {
+    while unsafe poll(&entries, nfds_t(entries.count), milliseconds) < 0 {
         precondition(errno == EINTR, "a poll over open descriptors")
     }
     return entries.filter { $0.revents != 0 }.map(\.fd)

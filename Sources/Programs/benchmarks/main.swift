@@ -8,7 +8,7 @@ struct Benchmarks: ParsableCommand {
         subcommands: [
             RingCommand.self, FanOutCommand.self, RingPeerCommand.self,
             KernelsCommand.self, CapsCommand.self, DecodeCommand.self,
-            PredictorsCommand.self,
+            PredictorsCommand.self, RecoveryCommand.self,
         ])
 }
 

@@ -43,6 +43,11 @@ static inline long shim_open_process(pid_t identifier) {
     return syscall(SYS_pidfd_open, identifier, 0);
 }
 
+/// Sends a signal to the process of a pidfd. Returns 0, or -1 with errno.
+static inline long shim_signal_process(int descriptor, int signal_number) {
+    return syscall(SYS_pidfd_send_signal, descriptor, signal_number, NULL, 0);
+}
+
 /// Shown by ps and /proc/PID/comm; at most 15 bytes are kept.
 static inline int shim_set_process_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);

@@ -147,6 +147,12 @@ struct EmulateCommand: ParsableCommand {
                 "\(promptTokens) + \(tokens) tokens are more than the context of "
                     + "\(model.contextLength) in '\(modelPath)'")
         }
+        guard system.runsAsProcesses || topology.faults.isEmpty else {
+            throw Failure(
+                .badInput,
+                "topology '\(topology.name)' states faults, and \(system.rawValue) is a timing "
+                    + "schedule: no worker of it can fail")
+        }
         return EmulationRequest(
             system: system, model: model, topology: topology, topologyPath: path,
             batchSize: batch, promptTokenCount: promptTokens, tokenCount: tokens, seed: seed,

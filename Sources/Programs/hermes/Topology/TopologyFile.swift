@@ -1,3 +1,4 @@
+import FaultInjection
 import Foundation
 import Topology
 
@@ -21,11 +22,41 @@ enum TopologyFile {
             return override
         }
         do {
-            return (
-                try Topology.parse(text, fileName: path, overrides: overrides), path
-            )
-        } catch {
+            let topology = try Topology.parse(text, fileName: path, overrides: overrides)
+            try checkFaults(of: topology)
+            return (topology, path)
+        } catch let error as TopologyError {
             throw Failure(.badInput, "\(error)")
+        }
+    }
+
+    /// What a topology makes fail in every run.
+    static func faults(of topology: Topology) throws -> [FaultText] {
+        try topology.faults.enumerated().map { index, text in
+            do {
+                return try FaultText(text)
+            } catch {
+                throw Failure(.badInput, "topology '\(topology.name)': faults.\(index): \(error)")
+            }
+        }
+    }
+
+    /// Throws for a text that is none, and for a DIMM that the topology does not have. Only a run
+    /// knows how many tokens and layers there are.
+    private static func checkFaults(of topology: Topology) throws {
+        let texts = try faults(of: topology)
+        let extent = FaultText.Extent(
+            tokenCount: .max, layerCount: .max, dimmCount: topology.dimms.count)
+        var random = SystemRandomNumberGenerator()
+        for (index, text) in texts.enumerated() {
+            do {
+                _ = try text.faults(in: extent, &random)
+            } catch {
+                throw Failure(
+                    .badInput,
+                    "topology '\(topology.name)': faults.\(index): the topology has "
+                        + "\(topology.dimms.count) DIMMs")
+            }
         }
     }
 

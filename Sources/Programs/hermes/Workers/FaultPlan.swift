@@ -20,7 +20,8 @@ struct FaultPlan {
         self.firstPosition = firstPosition
     }
 
-    /// Draws what the texts leave open; throws exit 65 for a point that the run does not have.
+    /// Draws what the texts leave open, the topology's own before those of the command line; throws
+    /// exit 65 for a point that the run does not have.
     init(
         _ texts: [FaultText], seed: UInt64, topology: Topology, layerCount: Int,
         firstPosition: Int, tokenCount: Int
@@ -31,9 +32,11 @@ struct FaultPlan {
             tokenCount: max(1, tokenCount - 1), layerCount: layerCount,
             dimmCount: topology.dimms.count)
         do {
-            faults = try texts.flatMap { try $0.faults(in: extent, &random) }
-        } catch {
-            throw Failure(.badInput, "--fault \(error)")
+            faults = try (TopologyFile.faults(of: topology) + texts).flatMap {
+                try $0.faults(in: extent, &random)
+            }
+        } catch let error as FaultTextError {
+            throw Failure(.badInput, "fault \(error)")
         }
         self.firstPosition = firstPosition
         for fault in faults { Terminal.complain("hermes: fault to come: \(fault)") }

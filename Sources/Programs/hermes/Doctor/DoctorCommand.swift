@@ -3,6 +3,7 @@ import Foundation
 import HostFacts
 import ModelFile
 import NUMABinding
+import Supervision
 import Topology
 import Transformer
 
@@ -19,6 +20,7 @@ struct DoctorCommand: ParsableCommand {
             Examples:
               hermes doctor
               hermes doctor --topology 4-dimm --json doctor.json
+              hermes doctor --clean
             """)
 
     /// Tokens of context that memory is reckoned for; fewer where the model has fewer.
@@ -33,6 +35,10 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: "GGUF model file to reckon memory for (default: the default model, if cached).")
     var model: String?
 
+    @Flag(
+        help: "End workers that a crash left running, and remove files that it left unfinished.")
+    var clean = false
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -45,6 +51,9 @@ struct DoctorCommand: ParsableCommand {
         try output.prepare()
         var facts = HostFacts.current()
         facts.tryCalls()
+        let leftovers = try leftovers()
+        facts.abandonedWorkers = leftovers.workers.map(\.processIdentifier)
+        facts.abandonedFiles = leftovers.files
         let demand = try topology.map {
             try self.demand(of: try TopologyFile.load($0, assignments: assignments).0)
         }
@@ -60,6 +69,21 @@ struct DoctorCommand: ParsableCommand {
                 "the topology cannot run here: "
                     + blocking.map { "\($0.subject): \($0.observation)" }.joined(separator: "; "))
         }
+    }
+
+    /// What is still there after ``clean``. Looked for where files are made: the cache, and here.
+    private func leftovers() throws -> Leftovers {
+        let folders = [
+            Locations.cacheFolder(), FileManager.default.currentDirectoryPath,
+        ]
+        let found = Leftovers.found(in: folders)
+        guard clean else { return found }
+        let refusals = found.remove()
+        for refusal in refusals { Terminal.complain("hermes: \(refusal)") }
+        Terminal.complain(
+            "hermes: removed \(found.workers.count) workers and \(found.files.count) files"
+                + (refusals.isEmpty ? "" : ", but for \(refusals.count)"))
+        return Leftovers.found(in: folders)
     }
 
     private func demand(of topology: Topology) throws -> HostDemand {
