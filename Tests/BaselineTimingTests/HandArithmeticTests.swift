@@ -108,8 +108,10 @@ import Topology
         let sums = layers * 8 * 4 * 2 * (8_192.0 + 9_216 + 8_192 + 8_192)
         let messages = (sums + 60 * 4 * 2 * (9_216.0 + 8_192)) / pcie
         let token = dimms + 20e9 / gpu + 60 * 6 * synchronisation + messages
-        let prefill = max(
-            remote / pcie, (qkv + mlp + dense) * 128 * 4 / (330e12 * 0.5))
+        // Layers that are on the GPU take their arithmetic; the others at least their transfer.
+        let arithmetic = (qkv + mlp + dense) * 128 * 4 / (330e12 * 0.5) / 60
+        let prefill =
+            (60 - layers) * arithmetic + layers * max(arithmetic, (qkv + mlp) / 60 / pcie)
         let expected = 4 * 128 / (prefill + 128 * token)
         var table = DRAMEfficiencyTable()
         let model = try Shipped.model("falcon-40b")

@@ -55,20 +55,21 @@ extension LaunchTests {
         }
 
         private static func emulated(_ point: EstimatedPoint) throws -> Document.Seconds {
-            let outcome = try LaunchTests.start([
-                "emulate", "--system", point.system.rawValue, "--model", point.model,
-                "--batch", "\(point.batchSize)", "--tokens", "\(tokenCount)", "--json", "-",
-            ])
+            let outcome = try LaunchTests.start(
+                [
+                    "emulate", "--system", point.system.rawValue, "--model", point.model,
+                    "--batch", "\(point.batchSize)", "--tokens", "\(tokenCount)", "--json", "-",
+                ] + (point.system == .hermesHost ? ["--policy.adjustment", "none"] : []))
             try #require(outcome.ending == .exited(0), "\(outcome.errors)")
             return try JSONDecoder().decode(Document.self, from: Data(outcome.output)).seconds
         }
 
         /// Hermes-base has no statistics: what is left is the sums' merging on the GPU and how
         /// neurons divide by 8. Hermes-host has those of cold neurons, too, as drawn for these few
-        /// tokens. Hermes also balances GPU and DIMMs by the integer program, moves copies and
-        /// waits for the slowest DIMM, of all of which the formula knows an average. A prefill
-        /// takes each layer's longer part, streaming or arithmetic, where the formula takes the
-        /// longer of two sums: with most layers resident, up to a third more.
+        /// tokens; its copies stay here, as the formula has none that move. Hermes also balances
+        /// GPU and DIMMs by the integer program, moves copies and waits for the slowest DIMM, of
+        /// all of which the formula knows an average. The prefill is the same but for its first
+        /// transfer and for copies of hot neurons, whose number differs from layer to layer.
         @Test(
             .enabled(if: TestLevel.current >= .ci),
             arguments: [
@@ -93,7 +94,7 @@ extension LaunchTests {
                 max(ratio, 1 / ratio) < point.width, "\(token) against \(expected.token) s a token")
             let prefill = ours.prefill / expected.prefill
             #expect(
-                max(prefill, 1 / prefill) < 1.33,
+                max(prefill, 1 / prefill) < 1.1,
                 "\(ours.prefill) against \(expected.prefill) s of prefill")
         }
     }

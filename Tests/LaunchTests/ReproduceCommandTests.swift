@@ -36,6 +36,30 @@ extension LaunchTests {
             #expect(try #require(document.rankCorrelation) >= 0.99)
         }
 
+        /// Nine tokens stand for 128 here, so what is fitted to emulated runs comes near what is
+        /// shipped, and all other values come to it.
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes half a minute: CI runs it"))
+        func `Calibration emulates fitted runs of Hermes-host and comes to what is shipped`()
+            throws
+        {
+            let outcome = try LaunchTests.start(
+                ["reproduce", "--calibrate", "--tokens", "9", "--json", "-"] + place,
+                within: .seconds(900))
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            let document = try CalibrationDocument(outcome.output)
+            for value in document.values {
+                let numbers = try [value.shipped, value.calibrated].map { text in
+                    try #require(text.split(separator: " ").first.flatMap { Double($0) })
+                }
+                let isHost = value.path.hasPrefix("host.")
+                #expect(abs(numbers[1] / numbers[0] - 1) <= (isHost ? 0.15 : 0), "\(value)")
+            }
+            let emulated = folder.files(under: "result/emulations")
+            #expect(emulated.count == 10)
+            #expect(emulated.allSatisfy { $0.hasPrefix("hermes-host-") })
+            #expect(try text("compared-systems.yaml").contains("sparse_efficiency"))
+        }
+
         @Test func `A quick reproduction writes the table, the errors and the page`() throws {
             let outcome = try LaunchTests.start(
                 ["reproduce", "--quick", "--json", "-"] + Self.systems + place)
@@ -165,5 +189,20 @@ struct ReproductionDocument: Decodable {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         self = try decoder.decode(ReproductionDocument.self, from: Data(bytes))
+    }
+}
+
+/// What `reproduce --calibrate --json` writes, as far as tests read it.
+struct CalibrationDocument: Decodable {
+    struct Value: Decodable {
+        let path: String
+        let shipped: String
+        let calibrated: String
+    }
+
+    let values: [Value]
+
+    init(_ bytes: [UInt8]) throws {
+        self = try JSONDecoder().decode(CalibrationDocument.self, from: Data(bytes))
     }
 }

@@ -76,6 +76,12 @@ struct StatisticsTests {
         #expect(order.steps.map(\.published) == [1, 1.5, 3])
         #expect(order.steps.map(\.ours) == [1, 1.25, 1.875])
         #expect(order.isAsPublished)
+        func workload(_ speeds: [Double]) -> AblationOrder.Case {
+            AblationOrder.Case(model: "LLaMA2-13B", batchSize: 1, speeds: speeds)
+        }
+        #expect(order.isAsPublished(workload([1, 1.1, 1.2])))
+        #expect(!order.isAsPublished(workload([1, 1.3, 1.2])))
+        #expect(!order.isAsPublished(workload([1, 0.9, 1.2])))
         let swapped = try #require(
             AblationOrder(points: [points[0], speedup("Hermes/Hermes-partition", 2, 0.9)]))
         #expect(!swapped.isAsPublished)

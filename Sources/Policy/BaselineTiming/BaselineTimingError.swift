@@ -16,6 +16,9 @@ package enum BaselineTimingError: Error, Equatable, CustomStringConvertible {
     case unknownModel(String)
     /// A point that the system is said not to support.
     case unsupportedPoint(ComparedSystem, model: String, reason: String)
+    /// A point of Hermes-host without an emulated run, or with one that the host's values leave no
+    /// time.
+    case notEmulated(model: String, batchSize: Int)
 
     package var description: String {
         switch self {
@@ -26,6 +29,8 @@ package enum BaselineTimingError: Error, Equatable, CustomStringConvertible {
         case .noFittedPoint(let system):
             "\(system.rawValue): no published point of the fitted half to calibrate on"
         case .unknownModel(let name): "no model '\(name)' in the catalogue"
+        case .notEmulated(let model, let batchSize):
+            "hermes-host with \(model) at batch \(batchSize): no emulated run gives its time"
         case .unsupportedPoint(let system, let model, let reason):
             "\(system.rawValue) with \(model): \(reason)"
         }

@@ -122,10 +122,19 @@ struct ShapeBlock {
     mutating func plan(_ computed: [PackedSet], layer: Int, observesAll: Bool) {
         var union = computed[0]
         var hotProductCount = 0
+        var lastHotCount = 0
         var cold: [PackedSet] = []
         for (sequence, set) in computed.enumerated() {
+            // Without sparsity all sequences compute the same.
+            if sequence > 0, set == computed[sequence - 1] {
+                hotProductCount += lastHotCount
+                slotWords[sequence] = slotWords[sequence - 1]
+                cold.append(cold[sequence - 1])
+                continue
+            }
             if sequence > 0 { union.formUnion(set) }
-            hotProductCount += set.intersectionCount(hot[layer])
+            lastHotCount = set.intersectionCount(hot[layer])
+            hotProductCount += lastHotCount
             var rest = set
             rest.subtract(hot[layer])
             homes[layer].scatter(rest, into: &slotWords[sequence])

@@ -289,6 +289,7 @@ package struct ShapeCoordinator {
                 neurons: answer.activeCount,
                 multiplyAccumulates: Int(
                     clamping: answer.report.multiplyAccumulateCount), toDIMM: dimm)
+            ledger.neuronReadByteCount += Int(clamping: answer.report.readByteCount)
             try engine.note(answer, from: dimm)
         }
         try engine.endStep()

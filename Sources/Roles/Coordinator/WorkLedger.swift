@@ -6,6 +6,8 @@ package struct WorkLedger: Sendable {
     package private(set) var activeNeurons: [Int]
     /// Multiply-accumulates of each DIMM over the run.
     package private(set) var multiplyAccumulates: [Int]
+    /// Weights of cold neurons that all units read over the run to compute them, bytes.
+    package internal(set) var neuronReadByteCount = 0
     /// Slowest DIMM over the mean, per token: in emulated time, or in multiply-accumulates where
     /// no time is kept.
     package private(set) var imbalances: [Double] = []

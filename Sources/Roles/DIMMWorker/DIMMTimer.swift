@@ -165,7 +165,9 @@ struct DIMMTimer {
                     neuronCountPerRank: counts, neuronByteCount: block.neuronByteCount,
                     using: &efficiencies)
             }
-        case .host(let host): read = try host.duration(ofWeights: byteCount)
+        case .host(let host):
+            // The GPU fetches whole neurons from the host's memory; no core touches them.
+            read = try host.duration(ofSequential: byteCount)
         }
         return TimedWork(
             total: read, read: read, multiply: .zero, byteCount: byteCount, macCount: 0)
@@ -194,7 +196,7 @@ struct DIMMTimer {
             return try book(parts, and: timing.softmax, arrival: arrival)
         case .host(let host):
             let byteCount = 2 * work.keyByteCount.bytes
-            let read = try host.duration(ofKeysAndValues: byteCount)
+            let read = try host.duration(ofSequential: byteCount)
             let part = TimedWork(
                 total: read, read: read, multiply: .zero, byteCount: byteCount,
                 macCount: 2 * work.macCountPerProduct)

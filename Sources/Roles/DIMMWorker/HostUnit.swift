@@ -4,12 +4,12 @@ import Quantities
 /// A host CPU that computes in place of an NDP core: memory rates, and a fixed cost of each step.
 struct HostUnit {
     private let weightRate: Bandwidth
-    private let keyValueRate: Bandwidth
+    private let sequentialRate: Bandwidth
     let stepCost: EmulatedDuration
 
     init(_ host: ShapeConfiguration.Host) {
         weightRate = Bandwidth(bytesPerSecond: host.weightBytesPerSecond)
-        keyValueRate = Bandwidth(bytesPerSecond: host.keyValueBytesPerSecond)
+        sequentialRate = Bandwidth(bytesPerSecond: host.keyValueBytesPerSecond)
         stepCost = EmulatedDuration(picoseconds: host.stepPicoseconds)
     }
 
@@ -17,8 +17,9 @@ struct HostUnit {
         try Self.duration(of: byteCount, at: weightRate)
     }
 
-    func duration(ofKeysAndValues byteCount: UInt64) throws(LinkError) -> EmulatedDuration {
-        try Self.duration(of: byteCount, at: keyValueRate)
+    /// Of keys and values, and of whole neurons on their way to the GPU.
+    func duration(ofSequential byteCount: UInt64) throws(LinkError) -> EmulatedDuration {
+        try Self.duration(of: byteCount, at: sequentialRate)
     }
 
     private static func duration(

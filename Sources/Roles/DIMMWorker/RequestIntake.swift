@@ -11,7 +11,9 @@ final class RequestIntake {
     private struct KeptAnswer {
         /// What it answers, in full: only the very same request is one that comes again.
         var request: MessageHeader?
+        /// Its first bytes, up to the last that matters.
         var message: [UInt8] = []
+        var byteCount = 0
     }
 
     /// At least as many as the coordinator lets a worker owe at once.
@@ -65,9 +67,7 @@ final class RequestIntake {
             current = header
             return true
         }
-        try link.send(byteCount: kept.message.count) {
-            $0.store(kept.message.span, at: 0)
-        }
+        try link.send(byteCount: kept.byteCount) { $0.store(kept.message.span, at: 0) }
         return false
     }
 
@@ -85,12 +85,19 @@ final class RequestIntake {
     }
 
     /// Sends an answer and keeps it for a while.
+    ///
+    /// - Parameters:
+    ///   - byteCount: of the answer.
+    ///   - writtenByteCount: how many of them, from the first, `fill` writes; what the others say
+    ///     is nobody's business, so they are neither written nor kept.
     func answer(
-        byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(LinkError) {
+        precondition(writtenByteCount <= byteCount)
         let place = oldest
         oldest = (oldest + 1) % Self.keptCount
-        let missing = byteCount - answers[place].message.count
+        answers[place].byteCount = byteCount
+        let missing = writtenByteCount - answers[place].message.count
         if missing > 0 {
             answers[place].message.append(contentsOf: repeatElement(0, count: missing))
         } else {

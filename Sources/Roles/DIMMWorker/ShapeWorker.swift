@@ -209,10 +209,10 @@ package struct ShapeWorker: ~Copyable {
         case .nothing:
             return true
         case .work(let header, let report, let byteCount):
-            try port.finish(header, report, payloadByteCount: byteCount)
+            try port.finish(header, report, payloadByteCount: byteCount, writtenByteCount: 0)
             return true
         case .exchange(let header, let report, let byteCount):
-            try port.send(header, report, payloadByteCount: byteCount)
+            try port.send(header, report, payloadByteCount: byteCount, writtenByteCount: 0)
             return true
         case .farewell(let number):
             try sendFacts(.farewell, step: number)

@@ -149,13 +149,15 @@ struct WorkerPort {
     ///
     /// - Parameters:
     ///   - byteCount: of what `fill` writes.
+    ///   - writtenByteCount: of the payload; what is behind stays as the memory is. `nil`: all.
     ///   - fill: writes the message behind header and report, from ``payloadOffset`` on.
     func finish(
         _ reply: MessageHeader, _ report: WorkReport, payloadByteCount byteCount: Int,
-        _ fill: (inout MutableRawSpan) -> Void = { _ in }
+        writtenByteCount: Int? = nil, _ fill: (inout MutableRawSpan) -> Void = { _ in }
     ) throws(LinkError) {
         let (header, workEnd) = try finished(reply, report)
-        try send(header, report, payloadByteCount: byteCount, fill)
+        try send(
+            header, report, payloadByteCount: byteCount, writtenByteCount: writtenByteCount, fill)
         guard let workEnd else { return }
         // Nothing can come before the DIMM's work is over.
         try paced { () throws(PacingError) in try clock.rest(until: workEnd) }
@@ -164,14 +166,19 @@ struct WorkerPort {
     static let payloadOffset = MessageHeader.byteCount + WorkReport.byteCount
 
     /// Sends an answer whose work's end is known, with how the worker kept its deadlines so far.
+    ///
+    /// - Parameters: as of ``finish(_:_:payloadByteCount:writtenByteCount:_:)``.
     func send(
         _ header: MessageHeader, _ report: WorkReport, payloadByteCount byteCount: Int,
-        _ fill: (inout MutableRawSpan) -> Void = { _ in }
+        writtenByteCount: Int? = nil, _ fill: (inout MutableRawSpan) -> Void = { _ in }
     ) throws(LinkError) {
         var report = report
         report.deadlineCount = clock.overruns.deadlines
         report.missedDeadlineCount = clock.overruns.missed
-        try intake.answer(byteCount: Self.payloadOffset + byteCount) {
+        try intake.answer(
+            byteCount: Self.payloadOffset + byteCount,
+            writtenByteCount: Self.payloadOffset + (writtenByteCount ?? byteCount)
+        ) {
             header.encode(into: &$0)
             report.encode(into: &$0)
             fill(&$0)

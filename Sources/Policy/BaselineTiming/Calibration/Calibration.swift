@@ -6,21 +6,27 @@ package import Topology
 
 /// Chooses the calibrated values of ``ComparedSystems`` on the fitted half of the published points.
 ///
-/// Pure and deterministic: the same points, models and topology give the same values. The other
-/// half is never looked at; ``error(of:isFitted:systems:)`` tells how far off it is afterwards.
+/// Pure and deterministic: the same points, models, topology and emulated runs give the same
+/// values. The other half is never looked at; ``error(of:isFitted:systems:)`` tells how far off it
+/// is afterwards.
 package struct Calibration: Sendable {
     package let points: [PublishedPoint]
     private let models: [String: ModelSpecification]
     private let gpu: Topology.GPU
     private let estimates: [String: HermesEstimate]
+    private let hostRuns: HostRuns?
 
     /// - Parameters:
     ///   - points: each system, model and batch once.
     ///   - models: the catalogue; needs those of the points.
     ///   - topology: the machine of the published results.
+    ///   - hostRuns: Hermes-host as emulated, all points of the fitted half; without them the
+    ///     host's values stay, and its speed is the closed form's.
     package init(
-        points: [PublishedPoint], models: [ModelSpecification], topology: Topology
+        points: [PublishedPoint], models: [ModelSpecification], topology: Topology,
+        hostRuns: HostRuns? = nil
     ) throws(BaselineTimingError) {
+        self.hostRuns = hostRuns
         // Sums of logarithms depend on the order in the last digit, and ties on those.
         self.points = points.sorted {
             ($0.system.rawValue, $0.model, $0.batchSize)
@@ -61,7 +67,7 @@ package struct Calibration: Sendable {
         _ = try errors(isFitted: true, systems: start)
         var systems = start
         fitMultipliers(&systems)
-        fitHost(&systems)
+        if hostRuns != nil { fitHost(&systems) }
         fitLinks(&systems)
         return systems
     }
@@ -82,6 +88,8 @@ package struct Calibration: Sendable {
         }
     }
 
+    /// By emulated runs: copies that move decide how much of the work stays on the host, and the
+    /// closed form has none.
     private func fitHost(_ systems: inout ComparedSystems) {
         func applied(_ efficiency: Double, _ cost: Double) -> ComparedSystems {
             var trial = systems
@@ -147,14 +155,14 @@ extension Calibration {
     package func error(
         of system: ComparedSystem, isFitted: Bool, systems: ComparedSystems
     ) throws(BaselineTimingError) -> GeometricError? {
-        try errors(isFitted: isFitted, systems: systems)[system]
+        try errors(of: [system], isFitted: isFitted, systems: systems)[system]
     }
 
     private func errors(
-        isFitted: Bool, systems: ComparedSystems
+        of own: [ComparedSystem] = ComparedSystem.allCases, isFitted: Bool, systems: ComparedSystems
     ) throws(BaselineTimingError) -> [ComparedSystem: GeometricError] {
         var logs: [ComparedSystem: [Double]] = [:]
-        for point in points where point.isFitted == isFitted {
+        for point in points where point.isFitted == isFitted && own.contains(point.system) {
             let ours = try tokensPerSecond(point, systems: systems)
             logs[point.system, default: []].append(abs(Logarithms.natural(ours / point.published)))
         }
@@ -166,11 +174,17 @@ extension Calibration {
         }
     }
 
-    /// Ours for a point: the schedule, or the estimate of the Hermes family.
+    /// Ours for a point: the schedule, the emulated run, or the estimate of the Hermes family.
     package func tokensPerSecond(
         _ point: PublishedPoint, systems: ComparedSystems
     ) throws(BaselineTimingError) -> Double {
         guard let estimate = estimates[point.model] else { throw .unknownModel(point.model) }
+        if point.system == .hermesHost, let hostRuns {
+            guard let speed = hostRuns.tokensPerSecond(point, with: systems.host) else {
+                throw .notEmulated(model: point.model, batchSize: point.batchSize)
+            }
+            return speed
+        }
         let workload = Workload(batchSize: point.batchSize)
         guard point.system.isSchedule else {
             return estimate.tokensPerSecond(point.system, workload: workload, systems: systems)

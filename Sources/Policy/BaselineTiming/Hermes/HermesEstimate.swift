@@ -69,7 +69,17 @@ package struct HermesEstimate: Sendable {
     /// Share of the neurons that is hot: the policy's, or what fits.
     package var hotShare: Double { min(machine.hotShareLimit, freeByteCount / neuronByteCount) }
 
-    /// max(the weights that are not resident / link, arithmetic of all tokens on the GPU).
+    /// Of whole layers that are resident or not: while a layer is computed the next one arrives, so
+    /// resident ones take their arithmetic, and the others the longer of that and their transfer.
+    private func prefill(_ workload: Workload, residentLayerCount: Double) -> Double {
+        let layers = Double(model.layerCount)
+        let all = prefill(workload, residentByteCount: Double(model.weightByteCount))
+        let streamed = max(all / layers, neuronByteCount / layers / machine.linkBytesPerSecond)
+        return residentLayerCount * all / layers + (layers - residentLayerCount) * streamed
+    }
+
+    /// max(the weights that are not resident / link, arithmetic of all tokens on the GPU): where
+    /// every layer has the same share of what is resident.
     private func prefill(_ workload: Workload, residentByteCount: Double) -> Double {
         let missing = Double(model.weightByteCount) - residentByteCount
         let operations =
@@ -261,8 +271,7 @@ extension HermesEstimate {
         let (read, multiply) = attention(
             workload, contextLength: meanContextLength(workload), systems: systems)
         return Time(
-            prefill: prefill(
-                workload, residentByteCount: resident + Double(model.denseByteCount)),
+            prefill: prefill(workload, residentLayerCount: resident / neuronByteCount * layers),
             qkv: block(qkvShare, rate: machine.qkvBytesPerSecond) + messages(isQKV: true),
             attention: layers * (read + multiply + attentionMessages(workload)),
             projection: layers

@@ -20,10 +20,9 @@ struct FamilyTraits {
         switch system {
         case .hermes: rebalancing = .window
         case .hermesHost:
+            // All but the unit that computes cold neurons is Hermes: while the GPU computes the
+            // projection a host is as idle as DIMMs are, so copies move.
             usesHost = true
-            // A choice: moving copies is for the time in which DIMMs are idle. Published speeds do
-            // not decide: OPT-66B has 4.24 tokens/s, copies that stay 3.8, copies that move 4.7.
-            hotCriterion = .none
         case .hermesBase:
             isDense = true
             hotCriterion = .none

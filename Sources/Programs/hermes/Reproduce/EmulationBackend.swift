@@ -62,6 +62,7 @@ extension EmulationFigures {
             imbalanceMax: timed.imbalance?.max, predictorAccuracy: timed.prediction?.accuracy,
             hotSwapCount: timed.hotSwapCount, remapCount: timed.remapCount,
             remapLinkSeconds: Self.remapLinkSeconds(timed, request),
+            neuronReadBytes: timed.processes.map { Double($0.ledger.neuronReadByteCount) },
             traffic: Self.traffic(timed, request))
     }
 

@@ -28,9 +28,9 @@ struct ReproduceCommand: ParsableCommand {
               hermes reproduce --systems flexgen,dejavu --json -
               hermes reproduce --calibrate
 
-            --calibrate emulates nothing: it chooses the calibrated values of
-            topology/compared-systems.yaml anew, on the fitted half alone, and writes the
-            file to the folder.
+            --calibrate chooses the calibrated values of topology/compared-systems.yaml
+            anew, on the fitted half alone, and writes the file to the folder. It emulates
+            the fitted points of hermes-host, or takes the answers that the folder has.
             """)
 
     @Argument(help: "Figures: 9 to 17, or text (default: all).")
@@ -108,10 +108,8 @@ struct ReproduceCommand: ParsableCommand {
         if plots { try FigureFiles.check() }
         let start = ContinuousClock.now
         let plan = try makePlan()
-        // Each has processes and memory of its own: beyond some, neither is there.
-        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
         let outcome = try makeSeries().run(
-            plan.emulations, helperCount: min(jobs, max(1, plan.emulations.count)) - 1)
+            plan.emulations, helperCount: helperCount(for: plan.emulations))
         var results = plan.noResults
         results.answers = outcome.answers
         for fact in plan.facts.sorted(by: { $0.rawValue < $1.rawValue }) {
@@ -143,6 +141,12 @@ struct ReproduceCommand: ParsableCommand {
             rules: rules, standardTokenCount: Self.standardTokenCount, isQuick: quick)
     }
 
+    private func helperCount(for emulations: [PlannedEmulation]) -> Int {
+        // Each has processes and memory of its own: beyond some, neither is there.
+        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
+        return min(jobs, max(1, emulations.count)) - 1
+    }
+
     private func makeSeries() throws -> EmulationSeries {
         EmulationSeries(
             backend: .processes(logger: options.logger("hermes")),
@@ -152,11 +156,18 @@ struct ReproduceCommand: ParsableCommand {
 
     /// Shares another process's emulations; its report is the other's business.
     private func help(_ claims: SeriesClaims) throws {
-        try makeSeries().runClaimed(makePlan().emulations, claims)
+        let emulations =
+            try calibrate
+            ? SystemsCalibration.emulations(Self.publishedTable(), rules) : makePlan().emulations
+        try makeSeries().runClaimed(emulations, claims)
     }
 
     private func calibrateSystems() throws {
-        let calibration = try SystemsCalibration(table: try Self.publishedTable())
+        let calibration = try SystemsCalibration(
+            table: try Self.publishedTable(), series: makeSeries(), rules: rules,
+            standardTokenCount: Self.standardTokenCount,
+            helperCount: helperCount(
+                for: SystemsCalibration.emulations(Self.publishedTable(), rules)))
         let path = output + "/" + ComparedSystemsFile.name
         try WholeFile.write(Array(calibration.text.utf8), to: path)
         if !options.writesJSONToStandardOutput { try Terminal.emit(calibration.report()) }

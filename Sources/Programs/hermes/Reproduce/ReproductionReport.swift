@@ -8,6 +8,7 @@ struct ReproductionReport {
     let curves: [FigureCurve]
     let summary: ReproductionSummary
     let ablations: AblationOrder?
+    let ablationCases: [AblationOrder.Case]
     let outcome: EmulationSeries.Outcome
     let seed: UInt64
     let promptTokenCount: Int
@@ -24,6 +25,7 @@ struct ReproductionReport {
         curves = plan.measuredCurves(results)
         summary = ReproductionSummary(points: points)
         ablations = AblationOrder(points: points)
+        ablationCases = ablations.map { plan.ablationCases($0, results) } ?? []
         self.outcome = outcome
         self.seed = seed
         self.promptTokenCount = promptTokenCount
@@ -40,8 +42,8 @@ struct ReproductionReport {
         let charts = PaperFigures(points: points, curves: curves).charts
         let drawings = withFigures ? try FigureFiles.draw(charts, in: folder + "/figures") : [:]
         let page = ReproductionPage(
-            points: points, charts: charts, drawings: drawings, provenance: facts,
-            omissions: plan.omissions, contradictions: Self.contradictions)
+            points: points, ablationCases: ablationCases, charts: charts, drawings: drawings,
+            provenance: facts, omissions: plan.omissions, contradictions: Self.contradictions)
         try WholeFile.write(Array(page.text.utf8), to: folder + "/index.html")
     }
 
@@ -133,6 +135,15 @@ struct ReproductionReport {
                             "published": JSONValue(step.published), "ours": JSONValue(step.ours),
                         ]
                     }),
+                "workloads": .array(
+                    ablationCases.map { workload in
+                        [
+                            "model": .string(workload.model),
+                            "batch": .integer(workload.batchSize),
+                            "ours": .array(workload.speeds.map { JSONValue($0) }),
+                            "as_published": .bool(ablations.isAsPublished(workload)),
+                        ]
+                    }),
             ]
         }
         return .object(document)
@@ -222,12 +233,23 @@ struct ReproductionReport {
 
     private var ablationLines: [String] {
         guard let ablations else { return [] }
-        var table = TextTable(["MLP over Hermes-random", "published", "ours"])
+        var table = TextTable(["MLP over Hermes-random", "published", "ours", "ratio"])
         for step in ablations.steps {
-            table.add([step.system, Text.fixed(step.published, 2), Text.fixed(step.ours, 2)])
+            table.add([
+                step.system, Text.fixed(step.published, 2), Text.fixed(step.ours, 2),
+                Text.fixed(step.ours / step.published, 2),
+            ])
         }
-        let word = ablations.isAsPublished ? "as published" : "not as published"
-        return table.lines + ["Order of the ablations: \(word)", ""]
+        func word(_ isAsPublished: Bool) -> String {
+            isAsPublished ? "as published" : "not as published"
+        }
+        let cases = ablationCases.map { workload in
+            let speeds = workload.speeds.map { Text.fixed($0, 2) }.joined(separator: ", ")
+            let order = word(ablations.isAsPublished(workload))
+            return "  \(workload.model), batch \(workload.batchSize): \(speeds): \(order)"
+        }
+        let title = "Order of the ablations: \(word(ablations.isAsPublished))"
+        return table.lines + [title] + cases + [""]
     }
 
     private var omissionLines: [String] {

@@ -1,4 +1,6 @@
+import BaselineTiming
 import Foundation
+import Quantities
 import Reporting
 import Topology
 
@@ -10,8 +12,9 @@ struct ResultStore {
     let folder: String
     /// What the program is: answers of another one are not trusted.
     let program: String
-    /// The text of the compared systems' facts.
-    private let facts: String
+    /// The compared systems' facts, and the text of all of them.
+    private let systems: ComparedSystems
+    private let systemsText: String
 
     private struct Record: Codable {
         let key: String
@@ -22,15 +25,27 @@ struct ResultStore {
     init(folder: String, program: String) throws {
         self.folder = folder
         self.program = program
-        facts = try ComparedSystemsFile.load().text
+        (systems, systemsText, _) = try ComparedSystemsFile.load()
         try WholeFile.prepare(folder + "/x.json")
     }
 
     /// Everything that the answer depends on.
     func key(_ planned: PlannedEmulation, _ request: EmulationRequest) -> String {
         let topology = request.topology.resolved.map { "\($0.path)=\($0.value)" }
-        return ([program, planned.description, "\(request.model)"] + topology + [facts])
-            .joined(separator: "\n")
+        let parts =
+            [program, planned.description, "\(request.model)"] + topology + facts(request.system)
+        return parts.joined(separator: "\n")
+    }
+
+    /// What a system takes from the compared systems' file: DIMMs and GPU are the topology's.
+    private func facts(_ system: EmulatedSystem) -> [String] {
+        guard system.runsAsProcesses else { return [systemsText] }
+        guard FamilyTraits(system)?.usesHost == true else { return [] }
+        let host = systems.host
+        return [
+            "host \(host.peakBandwidth.bytesPerSecond) \(host.sparseEfficiency.millionths) "
+                + "\(host.keyValueEfficiency.millionths) \(host.blockCost.picoseconds)"
+        ]
     }
 
     /// - Returns: `nil` if there is none, or if the file is damaged or of another program.

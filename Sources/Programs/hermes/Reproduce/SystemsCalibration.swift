@@ -15,7 +15,15 @@ struct SystemsCalibration {
     let isAsShipped: Bool
     private let calibration: BaselineTiming.Calibration
 
-    init(table: PublishedTable) throws {
+    /// - Parameters:
+    ///   - series: emulates Hermes-host's fitted points, and keeps the answers.
+    ///   - rules: prompt, tokens and seed of these runs.
+    ///   - standardTokenCount: that published speeds are stated for.
+    ///   - helperCount: processes that emulate at the same time as this one.
+    init(
+        table: PublishedTable, series: EmulationSeries, rules: PointRules, standardTokenCount: Int,
+        helperCount: Int
+    ) throws {
         let points = try Self.points(of: table)
         let names = Set(points.map(\.model)).sorted()
         let (topology, _) = try TopologyFile.load("rtx4090-8dimm", assignments: [])
@@ -23,13 +31,57 @@ struct SystemsCalibration {
         do {
             calibration = try BaselineTiming.Calibration(
                 points: points, models: names.map { try ModelCatalogueFile.load($0).model },
-                topology: topology)
+                topology: topology,
+                hostRuns: HostRuns(
+                    try Self.hostRuns(
+                        points,
+                        series.run(
+                            Self.emulations(table, rules), helperCount: helperCount
+                        ).answers, rules, standardTokenCount),
+                    with: file.systems.host))
             shipped = file.systems
             calibrated = try calibration.calibrated(from: file.systems)
             text = try calibrated.written(into: file.text, fileName: file.path)
             isAsShipped = text == file.text
         } catch let error as BaselineTimingError {
             throw Failure(.badInput, "\(error)")
+        }
+    }
+
+    /// What calibration emulates.
+    static func emulations(
+        _ table: PublishedTable, _ rules: PointRules
+    ) throws -> [PlannedEmulation] {
+        try emulated(points(of: table)).map { run($0, rules) }
+    }
+
+    private static func emulated(_ points: [PublishedPoint]) -> [PublishedPoint] {
+        points.filter { $0.system == .hermesHost && $0.isFitted }
+    }
+
+    private static func run(_ point: PublishedPoint, _ rules: PointRules) -> PlannedEmulation {
+        rules.run(point.system.rawValue, point.model, point.batchSize)
+    }
+
+    /// Hermes-host's points of the fitted half, emulated as `reproduce` does it with the values in
+    /// force; held-out ones are not run at all.
+    private static func hostRuns(
+        _ points: [PublishedPoint], _ answers: [PlannedEmulation: EmulationAnswer],
+        _ rules: PointRules, _ standardTokenCount: Int
+    ) throws -> [HostRun] {
+        try emulated(points).map { point in
+            let emulation = run(point, rules)
+            guard case .timed(let short) = answers[emulation],
+                case let figures = short.extrapolated(toTokens: standardTokenCount),
+                let bytes = figures.neuronReadBytes
+            else {
+                throw Failure(.internalFault, "\(emulation.description) was not timed")
+            }
+            let layerCount = try ModelCatalogueFile.load(point.model).model.layerCount
+            return HostRun(
+                model: point.model, batchSize: point.batchSize,
+                tokenCount: point.batchSize * figures.tokenCount, seconds: figures.totalSeconds,
+                neuronReadBytes: bytes, stepCount: 3 * layerCount * figures.decodedTokenCount)
         }
     }
 
@@ -60,7 +112,8 @@ struct SystemsCalibration {
     )] {
         do {
             return try ComparedSystem.allCases.flatMap { system in
-                try [true, false].compactMap { isFitted in
+                // What is held out of Hermes-host was not emulated.
+                try (system == .hermesHost ? [true] : [true, false]).compactMap { isFitted in
                     try calibration.error(of: system, isFitted: isFitted, systems: calibrated)
                         .map { (system.rawValue, isFitted ? "fitted" : "held-out", $0) }
                 }
@@ -100,7 +153,7 @@ struct SystemsCalibration {
             ])
         }
         let word = isAsShipped ? "The shipped values are these." : "The shipped values differ."
-        return (values.lines + ["", word, "", "Errors by the closed form:"] + table.lines)
-            .joined(separator: "\n") + "\n"
+        let title = "Errors by the closed form, of hermes-host by emulation:"
+        return (values.lines + ["", word, "", title] + table.lines).joined(separator: "\n") + "\n"
     }
 }

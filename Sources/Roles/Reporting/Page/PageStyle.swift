@@ -19,7 +19,8 @@ enum PageStyle {
         .card b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
         .card span, figcaption, .soft { color: var(--soft); font-size: .875rem; }
         figure { margin: 1rem 0; }
-        figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
+        figure svg { display: block; width: 100%;
+          min-width: 44rem; height: auto; color: var(--ink); }
         .scroll { overflow-x: auto; }
         table { border-collapse: collapse; min-width: 50%; font-size: .875rem;
           font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
@@ -27,7 +28,7 @@ enum PageStyle {
           vertical-align: top; }
         th { color: var(--soft); font-weight: 600; white-space: nowrap; }
         td.n, th.n { text-align: right; white-space: nowrap; }
-        td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 14rem; }
+        td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 20rem; }
         td:nth-child(1), td:nth-child(2) { white-space: normal; min-width: 7.2rem; }
         .v { white-space: nowrap; font-weight: 600; }
         .agrees, .holds { color: var(--good); } .near { color: var(--fair); }

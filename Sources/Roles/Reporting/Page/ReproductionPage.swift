@@ -11,6 +11,8 @@ package struct ReproductionPage {
     }
 
     package let points: [ReproducedPoint]
+    /// Figure 13 workload by workload.
+    package let ablationCases: [AblationOrder.Case]
     package let charts: [Chart]
     /// The drawn charts by name, as gnuplot wrote them.
     package let drawings: [String: String]
@@ -21,10 +23,12 @@ package struct ReproductionPage {
     package let contradictions: [String]
 
     package init(
-        points: [ReproducedPoint], charts: [Chart], drawings: [String: String],
+        points: [ReproducedPoint], ablationCases: [AblationOrder.Case] = [], charts: [Chart],
+        drawings: [String: String],
         provenance: [Fact], omissions: [String], contradictions: [String]
     ) {
         self.points = points
+        self.ablationCases = ablationCases
         self.charts = charts
         self.drawings = drawings
         self.provenance = provenance
@@ -67,7 +71,7 @@ package struct ReproductionPage {
         let hermes = summary.errors.first { $0.system == "Hermes" && $0.half == .heldOut }
         if let hermes {
             cards.insert(
-                (Digits.significant(hermes.geometricMean, 4), "Hermes, error on held-out points"),
+                (Digits.fixed(hermes.geometricMean, 3), "Hermes, error on held-out points"),
                 at: 0)
         }
         let boxes = cards.map { "<div class=\"card\"><b>\($0.0)</b><span>\($0.1)</span></div>" }
@@ -88,14 +92,14 @@ package struct ReproductionPage {
         let rows = summary.errors.map { error in
             [
                 HTML.escaped(error.system), error.half.rawValue, "\(error.pointCount)",
-                Digits.significant(error.geometricMean, 4), Digits.significant(error.worst, 4),
+                Digits.fixed(error.geometricMean, 3), Digits.fixed(error.worst, 2),
             ]
         }
         return "<h2 id=\"errors\">Errors by system</h2>\n<p class=\"soft\">Parameters were chosen "
             + "on the fitted half alone; the held-out half validates them.</p>\n"
             + drawing(named: "agreement")
             + HTML.table(
-                ["system", "half", "points", "geometric mean error", "worst"], rows,
+                ["system", "half", "points", "error", "worst"], rows,
                 numeric: [2, 3, 4])
     }
 
@@ -103,14 +107,29 @@ package struct ReproductionPage {
         guard let order = AblationOrder(points: points) else { return "" }
         let rows = order.steps.map { step in
             [
-                HTML.escaped(step.system), Digits.significant(step.published, 3),
-                Digits.significant(step.ours, 3),
-                Digits.significant(step.ours / step.published, 3),
+                HTML.escaped(step.system), Digits.fixed(step.published, 2),
+                Digits.fixed(step.ours, 2), Digits.ratio(step.ours / step.published),
             ]
         }
-        return "<h2 id=\"ablations\">Ablations</h2>\n<p>Speed of the MLP over Hermes-random: the "
-            + "order is \(order.isAsPublished ? "as published" : "<b>not</b> as published").</p>\n"
+        func word(_ isAsPublished: Bool) -> String {
+            isAsPublished ? "as published" : "<b>not</b> as published"
+        }
+        let cases = ablationCases.map { workload in
+            [HTML.escaped(workload.model), "\(workload.batchSize)"]
+                + workload.speeds.map { Digits.fixed($0, 2) }
+                + [word(order.isAsPublished(workload))]
+        }
+        let names = order.steps.map { HTML.escaped($0.system.replacing("Hermes-", with: "")) }
+        let columns = Set(1..<(names.count + 2))
+        return "<h2 id=\"ablations\">Ablations</h2>\n<p>Speed of the MLP over Hermes-random, mean "
+            + "of the paper's two models and three batches: the order is "
+            + word(order.isAsPublished) + ".</p>\n"
             + HTML.table(["system", "published", "ours", "ratio"], rows, numeric: [1, 2, 3])
+            + (cases.isEmpty
+                ? ""
+                : "<p class=\"soft\">Ours by model and batch, of which the paper prints no "
+                    + "numbers:</p>\n"
+                    + HTML.table(["model", "batch"] + names + ["order"], cases, numeric: columns))
     }
 
     struct Section {
@@ -149,7 +168,7 @@ package struct ReproductionPage {
     private func drawing(named name: String) -> String {
         guard let chart = charts.first(where: { $0.name == name }), let svg = drawings[name]
         else { return "" }
-        return "<figure>\(InlineSVG.element(svg, label: chart.title))"
+        return "<figure><div class=\"scroll\">\(InlineSVG.element(svg, label: chart.title))</div>"
             + "<figcaption>\(HTML.escaped(chart.caption))</figcaption></figure>\n"
     }
 
@@ -163,7 +182,7 @@ package struct ReproductionPage {
                 HTML.escaped(point.metric.replacing("_", with: " ")),
                 HTML.escaped(point.published.text + " " + point.unit),
                 point.ours.map { Digits.significant($0, 4) } ?? "-",
-                point.ratio.map { Digits.significant($0, 3) } ?? "-",
+                point.ratio.map(Digits.ratio) ?? "-",
                 point.isFitted ? "fitted" : point.isRepeat ? "repeat" : "",
                 "<span class=\"v \(mark)\">\(verdict.rawValue)</span>", remarks(point),
             ]

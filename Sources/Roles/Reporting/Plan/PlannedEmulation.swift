@@ -56,6 +56,8 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
     package var remapCount: Int
     /// What the remapped neurons would take over one DIMM-link, one after another.
     package var remapLinkSeconds: Double?
+    /// Weights of cold neurons that were read to compute them; `nil` for a schedule.
+    package var neuronReadBytes: Double?
     /// `nil` for a schedule, and for what was extrapolated.
     package var traffic: Traffic?
 
@@ -64,7 +66,8 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
         decodeSeconds: Double, parts: [String: Double] = [:], residentShare: Double = 0,
         imbalanceMean: Double? = nil,
         imbalanceMax: Double? = nil, predictorAccuracy: Double? = nil, hotSwapCount: Int = 0,
-        remapCount: Int = 0, remapLinkSeconds: Double? = nil, traffic: Traffic? = nil
+        remapCount: Int = 0, remapLinkSeconds: Double? = nil, neuronReadBytes: Double? = nil,
+        traffic: Traffic? = nil
     ) {
         self.batchSize = batchSize
         self.tokenCount = tokenCount
@@ -79,6 +82,7 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
         self.hotSwapCount = hotSwapCount
         self.remapCount = remapCount
         self.remapLinkSeconds = remapLinkSeconds
+        self.neuronReadBytes = neuronReadBytes
         self.traffic = traffic
     }
 
@@ -102,6 +106,7 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
             $0[$1.key] = $1.key == "prefill" ? $1.value : $1.value * factor
         }
         figures.remapLinkSeconds = remapLinkSeconds.map { $0 * factor }
+        figures.neuronReadBytes = neuronReadBytes.map { $0 * factor }
         figures.traffic = nil
         return figures
     }

@@ -104,13 +104,20 @@ package struct PointRules: Sendable {
         let names = row.system.split(separator: "/").map(String.init)
         guard names.count == 2 else { return nil }
         return .mean(
-            ["LLaMA2-13B", "LLaMA2-70B"].flatMap { model in
-                [1, 4, 16].map { batch in
-                    .quotient(
-                        .measure(.mlpSeconds, run(names[1], model, batch)),
-                        .measure(.mlpSeconds, run(names[0], model, batch)))
-                }
-            })
+            Self.ablationWorkloads.map { mlpSpeedup(of: names[0], over: names[1], $0) })
+    }
+
+    /// Of figure 13.
+    static let ablationWorkloads = ["LLaMA2-13B", "LLaMA2-70B"].flatMap { model in
+        [1, 4, 16].map { (model: model, batchSize: $0) }
+    }
+
+    func mlpSpeedup(
+        of system: String, over base: String, _ workload: (model: String, batchSize: Int)
+    ) -> Formula {
+        .quotient(
+            .measure(.mlpSeconds, run(base, workload.model, workload.batchSize)),
+            .measure(.mlpSeconds, run(system, workload.model, workload.batchSize)))
     }
 
     private func dimmCounts(_ row: PublishedTable.Row) -> Formula? {

@@ -110,6 +110,23 @@ package struct ReproductionPlan: Sendable {
         }
     }
 
+    /// Figure 13 workload by workload.
+    ///
+    /// - Returns: those that all of the order's systems ran.
+    package func ablationCases(
+        _ order: AblationOrder, _ results: EmulationResults
+    ) -> [AblationOrder.Case] {
+        PointRules.ablationWorkloads.compactMap { workload in
+            let speeds = order.steps.compactMap { step in
+                try? rules.mlpSpeedup(of: step.system, over: order.steps[0].system, workload)
+                    .value(results)
+            }
+            guard speeds.count == order.steps.count else { return nil }
+            return AblationOrder.Case(
+                model: workload.model, batchSize: workload.batchSize, speeds: speeds)
+        }
+    }
+
     /// - Returns: curves with at least one value.
     package func measuredCurves(_ results: EmulationResults) -> [FigureCurve] {
         curves.map { curve in

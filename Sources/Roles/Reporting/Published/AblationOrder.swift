@@ -13,9 +13,29 @@ package struct AblationOrder: Equatable, Sendable {
         }
     }
 
+    /// One of the workloads that the published means are over; only ours are known.
+    package struct Case: Equatable, Sendable {
+        package let model: String
+        package let batchSize: Int
+        /// Speed over Hermes-random's, of each step's system in the order of the steps.
+        package let speeds: [Double]
+
+        package init(model: String, batchSize: Int, speeds: [Double]) {
+            self.model = model
+            self.batchSize = batchSize
+            self.speeds = speeds
+        }
+    }
+
     package let steps: [Step]
 
     package init(steps: [Step]) { self.steps = steps }
+
+    /// Whether a workload's speeds rank as the published means.
+    package func isAsPublished(_ workload: Case) -> Bool {
+        let ranked = zip(steps, workload.speeds).sorted { $0.0.published < $1.0.published }
+        return zip(ranked, ranked.dropFirst()).allSatisfy { $0.1 < $1.1 }
+    }
 
     /// Chains the published speedups, each stated over another ablation: `A/B`.
     ///
