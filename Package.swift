@@ -141,7 +141,7 @@ let package = Package(
             products: ["SystemPackage"]),
         layer(.mechanisms, "LinearPrograms", imports: ["CCbc"]),
         layer(.mechanisms, "FaultInjection", imports: ["Messages"]),
-        layer(.mechanisms, "Telemetry", imports: ["Quantities"]),
+        layer(.mechanisms, "Telemetry", imports: ["Quantities"], products: ["Histogram"]),
 
         layer(.policy, "HardwareModel", imports: ["Quantities", "SeededRandom", "Topology"]),
         layer(.policy, "NeuronPlacement", imports: ["Quantities"]),
@@ -316,6 +316,7 @@ let package = Package(
                 "Scheduling", "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry",
                 "TemporaryFiles", "TestModels", "Topology", "Transformer", "WeightFormats",
             ]),
+        suite("TelemetryTests", imports: ["Telemetry"]),
         suite("TidyTests"),
         suite("TokenizerTests", imports: ["Tokenizer"]),
         suite(

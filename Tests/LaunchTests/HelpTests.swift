@@ -5,7 +5,8 @@ extension LaunchTests {
     /// Help, version and the topology commands.
     @Suite struct HelpTests {
         private static let commands = [
-            [], ["run"], ["emulate"], ["reproduce"], ["sweep"], ["calibrate"], ["record"],
+            [], ["run"], ["emulate"], ["reproduce"], ["sweep"], ["stress"], ["calibrate"],
+            ["record"],
             ["policy"], ["partition"], ["topology"], ["topology", "show"], ["topology", "check"],
             ["topology", "synthesize"], ["doctor"], ["numa"], ["worker"],
         ]

@@ -67,6 +67,21 @@ package struct ModelSpecification: Equatable, Sendable {
         self.weightFormat = weightFormat
         self.bytesPerActivation = bytesPerActivation
     }
+
+    /// The same with fewer layers: a shape to study what every layer does alike.
+    ///
+    /// - Precondition: `count` is at least 1 and at most the model's own.
+    package func keepingLayers(_ count: Int) -> ModelSpecification {
+        precondition(count <= layerCount)
+        return ModelSpecification(
+            name: count == layerCount ? name : "\(name), \(count) of \(layerCount) layers",
+            family: family, activation: activation, layerCount: count, hiddenSize: hiddenSize,
+            feedForwardSize: feedForwardSize, isGated: isGated, queryHeadCount: queryHeadCount,
+            keyValueHeadCount: keyValueHeadCount, headSize: headSize,
+            vocabularySize: vocabularySize, isHeadTied: isHeadTied,
+            learnedPositionCount: learnedPositionCount, contextLength: contextLength,
+            weightFormat: weightFormat, bytesPerActivation: bytesPerActivation)
+    }
 }
 
 /// Model families of the paper: architecture, and statistics of activity.

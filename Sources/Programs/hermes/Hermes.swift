@@ -18,8 +18,9 @@ struct Hermes: ParsableCommand {
         version: Provenance.versionLine,
         subcommands: [
             RunCommand.self, EmulateCommand.self, ReproduceCommand.self, SweepCommand.self,
-            CalibrateCommand.self, RecordCommand.self, PolicyCommand.self, PartitionCommand.self,
-            TopologyCommand.self, DoctorCommand.self, NumaCommand.self, WorkerCommand.self,
+            StressCommand.self, CalibrateCommand.self, RecordCommand.self, PolicyCommand.self,
+            PartitionCommand.self, TopologyCommand.self, DoctorCommand.self, NumaCommand.self,
+            WorkerCommand.self,
         ])
 
     static func main() {

@@ -74,7 +74,8 @@ struct Migration: Sendable {
         let layout = prefill.layout
         self.places = places
         homesAtStart = places.homes
-        rebalancer = policy.rebalancing.rebalancer(layout: layout, prefill: prefill, hot: hot)
+        rebalancer = policy.rebalancing.rebalancer(
+            layout: layout, prefill: prefill, hot: hot, windowTokenCount: policy.windowTokenCount)
         states = (0..<layout.layerCount).map { layer in
             var table = NeuronStateTable(neuronCount: layout.neuronCounts[NeuronPlaces.block])
             table.initialise(
@@ -130,15 +131,19 @@ struct Migration: Sendable {
     ///   - cold: the neurons that DIMMs computed, for each sequence of the batch.
     ///   - active: the neurons known to have been active in any.
     ///   - observed: the neurons of which it is known; `nil` for all.
+    ///   - foreseen: what the rebalancer is told in place of `cold`.
     mutating func observe(
-        layer: Int, cold: [PackedSet], active: PackedSet, observed: PackedSet? = nil
+        layer: Int, cold: [PackedSet], active: PackedSet, observed: PackedSet? = nil,
+        foreseen: [PackedSet]? = nil
     ) {
         guard !isHeld else { return }
         let block = NeuronPlaces.block
         var loads = Array(repeating: 0, count: places.homes.dimmCount)
         var unmoved = loads
-        for set in cold {
+        for set in foreseen ?? cold {
             rebalancer.observe(layer: layer, block: block, activeCold: set)
+        }
+        for set in cold {
             for (dimm, load) in places.homes.loads(of: set, layer: layer, block: block).enumerated()
             {
                 loads[dimm] += load

@@ -7,15 +7,15 @@ package enum RebalanceChoice: String, CaseIterable, Sendable {
     case none
     /// Once after the first token, by the frequencies that the prompt showed.
     case fixed = "static"
-    /// The paper's: every five tokens, in pairs of DIMMs.
+    /// The paper's: every window of tokens (five), in pairs of DIMMs.
     case window
     /// The same, where the more loaded of a pair is above 1.15 of the mean.
     case windowAboveMean = "window-1.15"
-    /// Every five tokens all active neurons anew, the most active first.
+    /// Every window all active neurons anew, the most active first.
     case longestFirst = "lpt"
 
     func rebalancer(
-        layout: NeuronLayout, prefill: PrefillActivity, hot: [[UInt32]]
+        layout: NeuronLayout, prefill: PrefillActivity, hot: [[UInt32]], windowTokenCount: Int
     ) -> any Rebalancer {
         switch self {
         case .none: NoRebalancer()
@@ -23,9 +23,12 @@ package enum RebalanceChoice: String, CaseIterable, Sendable {
             StaticFrequencyRebalancer(
                 prefill: prefill,
                 hot: hot.map { [NeuronPlaces.set($0, of: layout.neuronCounts[0])] })
-        case .window: WindowRebalancer(layout: layout)
-        case .windowAboveMean: WindowRebalancer(layout: layout, minimumLoadPercent: 115)
-        case .longestFirst: LongestProcessingTimeRebalancer(layout: layout)
+        case .window: WindowRebalancer(layout: layout, windowTokenCount: windowTokenCount)
+        case .windowAboveMean:
+            WindowRebalancer(
+                layout: layout, windowTokenCount: windowTokenCount, minimumLoadPercent: 115)
+        case .longestFirst:
+            LongestProcessingTimeRebalancer(layout: layout, windowTokenCount: windowTokenCount)
         }
     }
 }
@@ -44,11 +47,18 @@ package struct PlacementPolicy: Sendable {
     package let peerMessageByteCount: Int
     /// How states rise and fall, and above which a neuron is hot.
     package let constants: PredictorConstants
+    /// Tokens of a window, after which neurons move.
+    package let windowTokenCount: Int
+
+    /// The paper's window.
+    package static let standardWindowTokenCount = 5
 
     package init(
         rebalancing: RebalanceChoice, adjustsHotSet: Bool, machine: EmulatedMachine,
-        peerMessageByteCount: Int, constants: PredictorConstants = .paper
+        peerMessageByteCount: Int, constants: PredictorConstants = .paper,
+        windowTokenCount: Int = standardWindowTokenCount
     ) {
+        self.windowTokenCount = windowTokenCount
         self.rebalancing = rebalancing
         self.adjustsHotSet = adjustsHotSet
         self.machine = machine

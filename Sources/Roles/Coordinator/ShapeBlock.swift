@@ -118,8 +118,11 @@ struct ShapeBlock {
     ///
     /// - Parameters:
     ///   - computed: for each sequence.
-    ///   - observed: the neurons of which it is known whether they were active; `nil` for all.
-    mutating func plan(_ computed: [PackedSet], layer: Int, observesAll: Bool) {
+    ///   - observesAll: whether it is known of all neurons whether they were active.
+    ///   - foreseen: who will be active, one set for each sequence, where that is known.
+    mutating func plan(
+        _ computed: [PackedSet], layer: Int, observesAll: Bool, foreseen: [PackedSet]?
+    ) {
         var union = computed[0]
         var hotProductCount = 0
         var lastHotCount = 0
@@ -145,7 +148,12 @@ struct ShapeBlock {
             hotProductCount * wireBlock.weightsPerNeuron
         )
         migration.observe(
-            layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : union)
+            layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : union,
+            foreseen: foreseen?.map { set in
+                var rest = set
+                rest.subtract(hot[layer])
+                return rest
+            })
     }
 
     /// The layer is through: what is known of it is what the next one's parents are.

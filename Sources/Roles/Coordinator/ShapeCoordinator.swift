@@ -13,10 +13,11 @@ import Quantities
 /// so both blocks of a layer are sparse, and neurons of both move.
 package struct ShapeCoordinator {
     let options: ShapeOptions
-    private var engine: StepEngine
+    var engine: StepEngine
     private var activity: any ActivitySource
-    private let heads: HeadMap
-    private var blocks: [ShapeBlock]  // QKV, MLP
+    private var foresight: (any ActivitySource)?
+    let heads: HeadMap
+    private(set) var blocks: [ShapeBlock]  // QKV, MLP
     private var predictors: [any ActivityPredictor] = []  // one per sequence
     private var position: Int
     private var tokenCount = 0
@@ -31,14 +32,18 @@ package struct ShapeCoordinator {
 
     /// - Parameters:
     ///   - links: one per unit: a DIMM each, or the host's; workers wait behind them.
+    ///   - foresight: tells the rebalancer who will be active in its next window in place of who
+    ///     was: stands a window ahead of the activity, and stays at its last token.
     ///   - recovery: gets lost workers back; `nil` ends the run with the first.
     package init(
         links: [any MessageLink], options: ShapeOptions, activity: any ActivitySource,
-        time: Timekeeper?, recovery: (any WorkerRecovery)? = nil
+        foresight: (any ActivitySource)? = nil, time: Timekeeper?,
+        recovery: (any WorkerRecovery)? = nil
     ) {
         precondition(activity.sequenceCount == options.batchSize)
         self.options = options
         self.activity = activity
+        self.foresight = foresight
         engine = StepEngine(
             links: links, time: time,
             mending: recovery.map { ExchangeMending(recovery: $0, dimmCount: links.count) })
@@ -123,6 +128,9 @@ package struct ShapeCoordinator {
 
     // MARK: Prefill
 
+    /// From here on an observer is told of every step.
+    package mutating func watch(_ observer: any StepObserver) { engine.watch.observer = observer }
+
     /// Where all neurons are computed and stay, nobody asks who is active.
     private var usesActivity: Bool {
         options.predictor != nil || options.hotCriterion != .none
@@ -148,7 +156,7 @@ package struct ShapeCoordinator {
                     }
                 }
             }
-            guard activity.advance() else { throw .activity("it ends within the prompt") }
+            guard advanceActivity() else { throw .activity("it ends within the prompt") }
         }
         for block in blocks.indices { blocks[block].beginDecode(after: prompts, block: block) }
         guard let predictor = options.predictor else { return }
@@ -156,76 +164,6 @@ package struct ShapeCoordinator {
             var own = predictor
             own.beginDecode(after: $0)
             return own
-        }
-    }
-
-    /// Takes the prefill's time, then hands its keys and values to the DIMMs.
-    package mutating func runPrefill() throws(CoordinatorError) {
-        engine.clock.beginWork()
-        let work = prefillWork
-        try engine.time?.runPrefill(work)
-        if let time = engine.time {
-            try engine.pacing { () throws(PacingError) in
-                try engine.finishWork(at: time.now, lasting: time.prefillDuration)
-            }
-        }
-        for layer in 0..<options.model.layerCount {
-            for dimm in engine.exchange.indices { try sendRows(layer: layer, dimm: dimm) }
-        }
-        // The first token is seen outside.
-        try engine.catchUp()
-    }
-
-    private var prefillWork: PrefillWork {
-        let model = options.model
-        let tokens = options.batchSize * options.promptTokenCount
-        let attention =
-            options.batchSize * options.promptTokenCount * (options.promptTokenCount + 1)
-            * model.querySize
-        let weightCount = model.layerNeuronWeightCount + model.projectionWeightCount
-        return PrefillWork(
-            layers: blocks.residentByteCounts(options).map { resident in
-                PrefillWork.Layer(
-                    streamedByteCount: model.layerNeuronByteCount - resident,
-                    readByteCount: model.layerNeuronByteCount + model.projectionByteCount,
-                    macCount: weightCount * tokens + attention)
-            }, headByteCount: model.headByteCount,
-            headMACCount: model.headWeightCount * options.batchSize)
-    }
-
-    /// The prompt's keys and values of a layer, in messages that fit the link.
-    private mutating func sendRows(layer: Int, dimm: Int) throws(CoordinatorError) {
-        let rows = rowsOwned(layer: layer, dimm: dimm)
-        guard rows.count > 0 else { return }
-        let limit = engine.exchange.maximumPayloadByteCount(of: dimm)
-        let rowsPerMessage = max(1, limit / rows.byteCount)
-        for first in stride(from: 0, to: rows.count, by: rowsPerMessage) {
-            let count = min(rowsPerMessage, rows.count - first)
-            try engine.post(
-                "keys and values",
-                MessageHeader(
-                    .storeKeysAndValues, layer: layer, position: first, count: count,
-                    step: engine.exchange.nextStep()),
-                byteCount: count * rows.byteCount, to: dimm
-            ) { _ in }
-        }
-    }
-
-    /// How many of the prompt's positions a DIMM keeps, and the bytes of one: keys and values of
-    /// its heads in all sequences.
-    private func rowsOwned(layer: Int, dimm: Int) -> (count: Int, byteCount: Int) {
-        let model = options.model
-        let head = 2 * model.headSize * model.bytesPerActivation * options.batchSize
-        switch options.attentionSplit {
-        case .heads:
-            let headCount = heads.heads(layer: layer, dimm: dimm).count
-            return (headCount == 0 ? 0 : options.promptTokenCount, headCount * head)
-        case .sequence:
-            let others = engine.exchange.count - 1 - dimm
-            return (
-                (options.promptTokenCount + others) / engine.exchange.count,
-                model.keyValueHeadCount * head
-            )
         }
     }
 
@@ -255,9 +193,10 @@ package struct ShapeCoordinator {
         // The token is seen outside.
         try engine.catchUp()
         ledger.endToken(busy: engine.time?.busyOfToken)
+        engine.watch.observer?.endToken()
         tokenCount += 1
         position += 1
-        guard !usesActivity || activity.advance() else {
+        guard !usesActivity || advanceActivity() else {
             throw .activity("it ends after \(tokenCount) tokens")
         }
     }
@@ -332,7 +271,18 @@ package struct ShapeCoordinator {
             blocks[block].note(known: active, sequence: sequence, isLastLayer: isLastLayer)
             computed.append(predicted)
         }
-        blocks[block].plan(computed, layer: layer, observesAll: options.feedback == .full)
+        let foreseen = foresight.map { source in
+            (0..<options.batchSize).map {
+                source.activeNeurons(sequence: $0, layer: layer, block: block)
+            }
+        }
+        blocks[block].plan(
+            computed, layer: layer, observesAll: options.feedback == .full, foreseen: foreseen)
+    }
+
+    private mutating func advanceActivity() -> Bool {
+        _ = foresight?.advance()
+        return activity.advance()
     }
 
     private mutating func attend(layer: Int) throws(CoordinatorError) {

@@ -13,6 +13,7 @@ package struct StepEngine {
     /// `nil` in a native run, which has no emulated time.
     package internal(set) var time: Timekeeper?
     var clock: any RunClock = UnpacedClock(.native)
+    var watch = StepWatch()
     /// When each DIMM's work on the current step is over in wall time.
     private var workEnds: [WallInstant?]
     private var workerDeadlines: [(count: UInt64, missed: UInt64)]
@@ -78,6 +79,7 @@ package struct StepEngine {
     // MARK: One step
 
     mutating func beginStep(_ name: String, layer: Int) {
+        watch.begin(name, layer: layer)
         time?.beginStep(name, layer: layer)
         for dimm in workEnds.indices { workEnds[dimm] = nil }
         clock.beginWork()
@@ -86,7 +88,11 @@ package struct StepEngine {
     /// Advances emulated time to the step's end and, in a paced run, returns when the wall clock
     /// has come that far.
     mutating func endStep() throws(CoordinatorError) {
-        guard let end = try time?.endStep() else { return }
+        guard let end = try time?.endStep() else {
+            watch.end(nil)
+            return
+        }
+        defer { watch.end(end) }
         try pacing { () throws(PacingError) in
             // Replies have the links in wall time in the order in which they have them in emulated
             // time, whoever's process was first.
@@ -135,10 +141,11 @@ package struct StepEngine {
         _ name: String, layer: Int, byteCount: Int, macCount: Int
     ) throws(CoordinatorError) {
         let start = time?.now
+        watch.begin(name, layer: layer)
         time?.beginStep(name, layer: layer)
         try time?.runKernel(
             name, byteCount: byteCount, macCount: macCount, synchronises: false)
-        try time?.endStep()
+        watch.end(try time?.endStep())
         guard let start, let now = time?.now else { return }
         try pacing { () throws(PacingError) in try clock.pass(to: now, lasting: now - start) }
     }
@@ -172,6 +179,7 @@ package struct StepEngine {
     mutating func sending(
         _ request: MessageHeader, byteCount: Int, to dimm: Int
     ) throws(CoordinatorError) -> MessageHeader {
+        watch.sent(to: dimm)
         guard let now = time?.now,
             let arrival = try time?.send(byteCount: byteCount, to: dimm)
         else { return request }
@@ -199,6 +207,7 @@ package struct StepEngine {
     /// A reply of the current step has come.
     mutating func note(_ answer: Answer, from dimm: Int) throws(CoordinatorError) {
         let answer = try delayed(answer, from: dimm)
+        watch.received(answer, from: dimm)
         workEnds[dimm] = answer.workEnd
         noteDeadlines(answer.report, of: dimm)
         countMoved(answer.payloadByteCount, over: path(toDIMM: dimm))

@@ -40,20 +40,6 @@ package struct Timekeeper {
         var replies: [Reply] = []
     }
 
-    /// How a step ended.
-    struct StepEnd {
-        enum Last {
-            /// The last reply, which came later than the GPU was done.
-            case reply(arrival: EmulatedTime)
-            /// The GPU, which worked this long since the step began.
-            case kernels(end: EmulatedTime, duration: EmulatedDuration)
-        }
-
-        let last: Last
-        /// The replies in the order in which they have the links.
-        let replies: [(dimm: Int, ready: EmulatedTime, byteCount: Int)]
-    }
-
     private struct Reply {
         let dimm: Int
         let ready: EmulatedTime
@@ -167,6 +153,8 @@ package struct Timekeeper {
     @discardableResult
     mutating func endStep() throws(CoordinatorError) -> StepEnd {
         var latest: (reply: Reply, booking: PathBooking)?
+        var arrivals: [Int: EmulatedTime] = [:]
+        let start = now
         let order = step.replies.sorted { ($0.ready, $0.dimm) < ($1.ready, $1.dimm) }
         for reply in order {
             let busy = EmulatedDuration(picoseconds: reply.report.busyPicoseconds)
@@ -175,6 +163,7 @@ package struct Timekeeper {
             let booking = try transfer(
                 "\(step.name) from DIMM \(reply.dimm)", reply.byteCount, dimm: reply.dimm,
                 readyAt: reply.ready, ring: .from, flow: step.flows[reply.dimm] ?? 0)
+            arrivals[reply.dimm] = booking.arrival
             if latest.map({ $0.booking.arrival < booking.arrival }) ?? true {
                 latest = (reply, booking)
             }
@@ -196,7 +185,9 @@ package struct Timekeeper {
         step.requests = [:]
         step.gpuSegments = []
         step.gpuEnd = nil
-        return StepEnd(last: last, replies: order.map { ($0.dimm, $0.ready, $0.byteCount) })
+        return StepEnd(
+            last: last, replies: order.map { ($0.dimm, $0.ready, $0.byteCount) }, start: start,
+            end: now, kernelDuration: gpuEnd - start, arrivals: arrivals)
     }
 
     /// Moves ``now`` forward to `time`; what happened until then is one segment of the path.
@@ -353,17 +344,5 @@ package struct Timekeeper {
         guard records else { return }
         timeline.extendPath(
             PathSegment(name: name, unit: unit, token: token, layer: layer, duration: duration))
-    }
-}
-
-/// The critical path by what it was spent on; the parts add up to the run's time.
-package struct TimeSpending: Equatable, Sendable {
-    /// Units at work, by step: `prefill`, `QKV`, `attention`, `projection`, `MLP`, ...
-    package private(set) var work: [String: EmulatedDuration] = [:]
-    /// Messages on their way, and synchronisations.
-    package private(set) var communication = EmulatedDuration.zero
-
-    mutating func add(_ duration: EmulatedDuration, step: String, isWork: Bool) {
-        if isWork { work[step, default: .zero] += duration } else { communication += duration }
     }
 }

@@ -6,6 +6,7 @@ import Messages
 import ModelCatalogue
 import Pacing
 import Scheduling
+import SyntheticActivity
 import Topology
 
 /// What one emulation is to time: a system with a model on a machine.
@@ -26,6 +27,14 @@ struct EmulationRequest {
     var policy = EmulationPolicy()
     /// A trace whose activity is replayed in place of drawn activity.
     var replay: String?
+    /// A load for a stress test in place of a family's activity.
+    var workload: Workload?
+    /// Homes at the start in place of the partition's, which still chooses the hot neurons.
+    var startingHomes: InitialPlacement?
+    /// The decoding ends after this long, emulated or, without emulated time, wall.
+    var secondsLimit: Double?
+    /// Is told of every step of the decoding.
+    var observer: (any StepObserver)?
     /// Keeps every event, for a trace or an explanation.
     var recordsTimeline = false
     /// What is done about workers that fail, and what is made to fail.
@@ -44,6 +53,10 @@ struct EmulationPolicy {
     var partition: PartitionCommand.Method?
     var hotCriterion: HotCriterion?
     var rebalancing: RebalanceChoice?
+    /// Tokens after which neurons move.
+    var windowTokenCount = PlacementPolicy.standardWindowTokenCount
+    /// Tells the rebalancer the next window in advance: what knowledge alone can gain.
+    var foresees = false
 }
 
 /// What an emulation came to.

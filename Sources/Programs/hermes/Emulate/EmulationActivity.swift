@@ -9,7 +9,7 @@ import SyntheticActivity
 /// Who is active in an emulation, who is whose parent, and how often each neuron is active in the
 /// long run: drawn by the family's statistics, or recorded.
 struct EmulationActivity {
-    let source: any ActivitySource
+    private(set) var source: any ActivitySource
     let correlations: CorrelationTable
     /// In how many of ``sampleCount`` samples each neuron was active, [blocks][layers][neurons].
     let counts: [[[UInt32]]]
@@ -22,8 +22,28 @@ struct EmulationActivity {
     static let drawnSampleCount: UInt32 = 1 << 14
 
     static func make(_ request: EmulationRequest) throws -> EmulationActivity {
-        guard let path = request.replay else { return try drawn(request) }
-        return try recorded(path, request)
+        if let path = request.replay { return try recorded(path, request) }
+        if let workload = request.workload { return try StressActivity.make(workload, request) }
+        return try drawn(request)
+    }
+
+    /// Tells a workload that aims at a DIMM who is at home there.
+    mutating func meet(_ placement: ShapePlacement, promptTokenCount: Int) {
+        guard var aiming = source as? StressActivity else { return }
+        aiming.aim(at: placement, from: promptTokenCount)
+        source = aiming
+    }
+
+    /// The same activity, so many tokens ahead.
+    func ahead(by tokenCount: Int, of request: EmulationRequest) throws -> any ActivitySource {
+        // Copies of a recording read on together.
+        var ahead: any ActivitySource =
+            try request.replay.map { try RecordedActivity(path: $0, model: request.model) }
+            ?? source
+        for _ in 0..<tokenCount {
+            guard ahead.advance() else { break }
+        }
+        return ahead
     }
 
     // MARK: Drawn

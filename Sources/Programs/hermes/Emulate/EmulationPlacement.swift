@@ -1,3 +1,4 @@
+import ActivationPredictor
 import Coordinator
 import ModelCatalogue
 import OfflinePartition
@@ -92,12 +93,13 @@ struct EmulationPlacement {
             problem: problem, method: method, seed: request.seed
         ).place()
         let counts = [model.hiddenSize, model.feedForwardSize]
+        let given = startingHomes
         return ShapePlacement(
             homes: (0..<model.layerCount).map { layer in
                 counts.indices.map { block in
                     traits.usesHost
                         ? Array(repeating: 0, count: counts[block])
-                        : partition[layer: layer, block: block].homes
+                        : given?[layer][block] ?? partition[layer: layer, block: block].homes
                 }
             },
             hot: (0..<model.layerCount).map { layer in
@@ -108,6 +110,16 @@ struct EmulationPlacement {
                             .map { Int($0) })
                 }
             })
+    }
+
+    /// Homes that only indices decide, where such are asked for.
+    private var startingHomes: [[[UInt16]]]? {
+        let layout = NeuronLayout(
+            layerCount: model.layerCount, neuronCounts: [model.hiddenSize, model.feedForwardSize])
+        return request.startingHomes?.homes(
+            layout: layout, dimmCount: topology.dimms.count,
+            frequencies: PrefillActivity(layout: layout),
+            hot: layout.map { _, block in PackedSet(elementCount: layout.neuronCounts[block]) })
     }
 
     private func workload(_ activity: EmulationActivity) -> PartitionWorkload {

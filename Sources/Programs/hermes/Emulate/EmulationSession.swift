@@ -41,8 +41,9 @@ struct EmulationSession {
         if let shortage = placing.shortage { return .unsupported(reason: shortage) }
         let topology = try timedTopology()
         let host = traits.usesHost ? try hostRates() : nil
-        let activity = try EmulationActivity.make(request)
+        var activity = try EmulationActivity.make(request)
         let placement = try placing.solve(activity)
+        activity.meet(placement, promptTokenCount: request.promptTokenCount)
         let fleet = try WorkerFleet.start(
             topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
             rings: rings, isPaced: request.clock == .paced,
@@ -142,7 +143,10 @@ struct EmulationSession {
             links: fleet.messageLinks,
             options: options(
                 activity, placement, machine: machine, host: host, topology: topology),
-            activity: activity.source, time: freshTime(machine),
+            activity: activity.source,
+            foresight: request.policy.foresees
+                ? try activity.ahead(by: request.policy.windowTokenCount, of: request) : nil,
+            time: freshTime(machine),
             recovery: request.recovery.restartLimit > 0 ? fleet : nil)
         let ready = try coordinator.configureWorkers()
         try fleet.checkPlacement(ready)
@@ -150,10 +154,7 @@ struct EmulationSession {
         let pacing = try startPacing(
             &coordinator, fleet: fleet, topology: topology, machine: machine)
         try coordinator.runPrefill()
-        for _ in 1..<max(1, request.tokenCount) {
-            try Interruption.check()
-            try coordinator.decode()
-        }
+        try decode(&coordinator)
         let elapsed = pacing?.elapsed()
         let memory = fleet.privateDirtyBytes()
         let facts = try coordinator.shutDown()
@@ -171,6 +172,19 @@ struct EmulationSession {
                 movedByteCounts: coordinator.movedByteCounts, workers: facts)
         }
         return outcome(coordinator, record)
+    }
+
+    /// Until the last token, or the end of the time that it may take.
+    private func decode(_ coordinator: inout ShapeCoordinator) throws {
+        if let observer = request.observer { coordinator.watch(observer) }
+        let start = ContinuousClock.now
+        for _ in 1..<max(1, request.tokenCount) {
+            try Interruption.check()
+            let seconds =
+                coordinator.time?.decodeDuration.seconds ?? start.duration(to: .now).seconds
+            if let limit = request.secondsLimit, seconds >= limit { return }
+            try coordinator.decode()
+        }
     }
 
     private func freshTime(_ machine: EmulatedMachine) -> Timekeeper? {
@@ -201,7 +215,7 @@ struct EmulationSession {
             policy: PlacementPolicy(
                 rebalancing: rebalancing, adjustsHotSet: traits.hotCriterion != .none,
                 machine: machine, peerMessageByteCount: peerMessageByteCount,
-                constants: policy.constants),
+                constants: policy.constants, windowTokenCount: policy.windowTokenCount),
             hotShare: traits.isDense ? .one : topology.policy.hotShare,
             neuronMemoryByteCount: traits.isDense
                 ? 0
