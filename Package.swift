@@ -93,6 +93,7 @@ let package = Package(
         layer(.c, "CCbc", apt: "coinor-libcbc-dev"),
         layer(.c, "CLinuxShims"),
         layer(.c, "CNUMA", apt: "libnuma-dev"),
+        layer(.c, "COpenSSL", apt: "libssl-dev"),
         layer(.c, "CVectorKernels"),
         layer(.c, "CZlib", apt: "zlib1g-dev"),
 
@@ -108,10 +109,14 @@ let package = Package(
             .foundations, "MappedMemory", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(.foundations, "Tokenizer"),
 
+        layer(.mechanisms, "LinkRecords", imports: ["CVectorKernels", "Messages"]),
         layer(
             .mechanisms, "RingTransport",
-            imports: ["CLinuxShims", "CVectorKernels", "MappedMemory", "Messages"],
+            imports: ["CLinuxShims", "LinkRecords", "MappedMemory", "Messages"],
             products: ["SystemPackage"], beside: ["RingProtocol.pml"]),
+        layer(
+            .mechanisms, "SocketTransport", imports: ["COpenSSL", "LinkRecords", "Messages"],
+            products: ["SystemPackage"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
             .mechanisms, "NUMABinding", imports: ["CLinuxShims", "CNUMA"],
@@ -190,10 +195,11 @@ let package = Package(
             imports: [
                 "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
                 "Coordinator", "DIMMWorker", "FaultInjection", "HardwareModel", "HostFacts",
-                "Kernels", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
+                "Kernels", "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
                 "NUMABinding", "NeuronPlacement", "NeuronShards", "NodeMeasurement",
                 "OfflinePartition", "Pacing", "PackedSets", "Quantities", "Reporting",
-                "RingTransport", "Scheduling", "SeededRandom", "SparsityCalibration",
+                "RingTransport", "Scheduling", "SeededRandom", "SocketTransport",
+                "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
             ],
@@ -202,8 +208,8 @@ let package = Package(
         layer(
             .programs, "benchmarks",
             imports: [
-                "ActivationPredictor", "CLinuxShims", "Kernels", "MappedMemory", "Messages",
-                "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
+                "ActivationPredictor", "CLinuxShims", "Kernels", "LinkRecords", "MappedMemory",
+                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
                 "SeededRandom", "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
@@ -215,9 +221,9 @@ let package = Package(
         support(
             "FuzzTargets",
             imports: [
-                "ActivityTrace", "MappedMemory", "Messages", "ModelFile", "OfflinePartition",
-                "PackedSets", "RingTransport", "SparsityCalibration", "TemporaryFiles",
-                "Tokenizer", "Topology", "WeightFormats",
+                "ActivityTrace", "LinkRecords", "MappedMemory", "Messages", "ModelFile",
+                "OfflinePartition", "PackedSets", "RingTransport", "SparsityCalibration",
+                "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
             ], products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
@@ -241,8 +247,9 @@ let package = Package(
         suite(
             "FuzzTests",
             imports: [
-                "ActivityTrace", "FuzzTargets", "Messages", "OfflinePartition", "PackedSets",
-                "RingTransport", "SeededRandom", "SparsityCalibration", "TemporaryFiles",
+                "ActivityTrace", "FuzzTargets", "LinkRecords", "Messages", "OfflinePartition",
+                "PackedSets", "RingTransport", "SeededRandom", "SparsityCalibration",
+                "TemporaryFiles",
                 "TestModels",
             ],
             products: ["SystemPackage"], data: ["Corpus"]),
@@ -260,7 +267,10 @@ let package = Package(
         suite("MappedMemoryTests", imports: ["MappedMemory"], products: ["SystemPackage"]),
         suite(
             "MessageLinkTests",
-            imports: ["Messages", "RingTransport", "SeededRandom", "Simulation"]),
+            imports: [
+                "LinkRecords", "Messages", "RingTransport", "SeededRandom", "Simulation",
+                "SocketTransport",
+            ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
             "ModelCatalogueTests", imports: ["CheckedYAML", "ModelCatalogue", "WeightFormats"]),
@@ -288,7 +298,10 @@ let package = Package(
         suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",
-            imports: ["MappedMemory", "Messages", "RingTransport", "SeededRandom", "Simulation"],
+            imports: [
+                "LinkRecords", "MappedMemory", "Messages", "RingTransport", "SeededRandom",
+                "Simulation",
+            ],
             products: ["SystemPackage"]),
         suite(
             "SchedulingTests",
@@ -296,6 +309,12 @@ let package = Package(
                 "ActivationPredictor", "PackedSets", "Quantities", "Scheduling", "SeededRandom",
             ]),
         suite("SeededRandomTests", imports: ["SeededRandom"]),
+        suite(
+            "SocketTransportTests",
+            imports: [
+                "LinkRecords", "Messages", "Simulation", "SocketTransport", "TemporaryFiles",
+            ],
+            products: ["SystemPackage"]),
         suite(
             "SparsityCalibrationTests",
             imports: ["SeededRandom", "SparsityCalibration", "TemporaryFiles"],

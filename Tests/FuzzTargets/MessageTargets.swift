@@ -1,3 +1,4 @@
+import LinkRecords
 import MappedMemory
 import Messages
 import PackedSets
@@ -35,7 +36,7 @@ enum MessageTargets {
     static func ring(_ bytes: [UInt8]) throws {
         guard bytes.count > 3 else { return }
         let segment = try RingSegment.create(
-            capacityPerDirection: capacity, session: RingSession(high: 1, low: 2),
+            capacityPerDirection: capacity, session: LinkSession(high: 1, low: 2),
             hasChecksums: bytes[0] % 2 == 1)
         let mapping = try SharedSegment.adopt(
             try segment.descriptor.duplicate(), minimumByteCount: 1

@@ -1,5 +1,6 @@
 import ActivityTrace
 import FuzzTargets
+import LinkRecords
 import Messages
 import OfflinePartition
 import PackedSets
@@ -74,7 +75,7 @@ extension FuzzTarget {
     /// Three messages as a producer wrote them.
     private static func ringSeed(hasChecksums: Bool) throws -> [UInt8] {
         let segment = try RingSegment.create(
-            capacityPerDirection: 4096, session: RingSession(high: 1, low: 2),
+            capacityPerDirection: 4096, session: LinkSession(high: 1, low: 2),
             hasChecksums: hasChecksums)
         let link = try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping, watch: {})
         for byteCount in [8, 40, 100] {

@@ -1,5 +1,5 @@
+import LinkRecords
 import Messages
-import RingTransport
 import Simulation
 import Testing
 
@@ -9,6 +9,8 @@ enum LinkKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case spinningRing = "ring, spinning"
     case sleepingRing = "ring, sleeping"
     case smallRing = "ring of one page"
+    case socket = "socket"
+    case smallSocket = "socket with a window of one page"
 
     var testDescription: String { rawValue }
 
@@ -20,22 +22,27 @@ enum LinkKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
             return LinkPair(
                 left: left, right: right, closeLeft: { left.close() },
                 closeRight: { right.close() })
-        case .spinningRing: return try ringPair(capacity: 1 << 15, .spinning)
-        case .sleepingRing: return try ringPair(capacity: 1 << 15, .sleeping)
+        case .spinningRing:
+            return try pair(of: SharedMemory(), capacity: 1 << 15, .spinning)
+        case .sleepingRing:
+            return try pair(of: SharedMemory(), capacity: 1 << 15, .sleeping)
         case .smallRing:
-            return try ringPair(
-                capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
+            return try pair(
+                of: SharedMemory(), capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
+        case .socket: return try pair(of: Sockets(), capacity: 1 << 15, .sleeping)
+        case .smallSocket:
+            return try pair(
+                of: Sockets(), capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
         }
     }
 
-    private func ringPair(capacity: Int, _ policy: WaitPolicy) throws -> LinkPair {
-        let segment = try RingSegment.create(
-            capacityPerDirection: capacity, session: .random())
-        let left = try RingLink.coordinatorEnd(segment, waitPolicy: policy, watch: {})
-        let right = try RingLink.workerEnd(segment, waitPolicy: policy, watch: {})
+    private func pair(
+        of transport: some TransportUnderTest, capacity: Int, _ policy: WaitPolicy
+    ) throws -> LinkPair {
+        let pair = try transport.makePair(capacity: capacity, policy: policy, watch: {})
         return LinkPair(
-            left: left, right: right, closeLeft: { left.close() },
-            closeRight: { right.close() })
+            left: pair.coordinator, right: pair.worker,
+            closeLeft: { pair.coordinator.close() }, closeRight: { pair.worker.close() })
     }
 }
 

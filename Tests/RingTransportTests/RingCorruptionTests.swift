@@ -1,3 +1,4 @@
+import LinkRecords
 import Messages
 import RingTransport
 import SeededRandom

@@ -1,4 +1,5 @@
 import Foundation
+import LinkRecords
 import Messages
 import RingTransport
 import Simulation
@@ -15,7 +16,7 @@ import Testing
         case loseDoorbell
 
         /// - Parameter interruption: what happens when half of the message is written.
-        func fault(then interruption: @escaping () -> Void = {}) -> RingFault {
+        func fault(then interruption: @escaping () -> Void = {}) -> LinkFault {
             switch self {
             case .halfWritten: .halfWritten(then: interruption)
             case .corruptPayload: .corruptPayload(bit: 13)
@@ -133,7 +134,7 @@ import Testing
 
     @Test(arguments: Kind.allCases)
     func `A process sees what another's fault makes of the stream`(kind: Kind) async throws {
-        let identity = RingSession.random()
+        let identity = LinkSession.random()
         let session = identity.description
         let segment = try RingSegment.create(capacityPerDirection: 4096, session: identity)
         let state = PeerState()

@@ -1,3 +1,4 @@
+import LinkRecords
 import MappedMemory
 import Messages
 import RingTransport

@@ -1,4 +1,5 @@
 import Glibc
+import LinkRecords
 import Messages
 import RingTransport
 import SeededRandom

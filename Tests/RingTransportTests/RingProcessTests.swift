@@ -1,4 +1,5 @@
 import Foundation
+import LinkRecords
 import Messages
 import RingTransport
 import Simulation
@@ -8,7 +9,7 @@ import Testing
 /// Two processes, one of which ends in ways that it did not choose.
 @Suite struct RingProcessTests {
     @Test func `Two processes exchange a hundred thousand messages`() async throws {
-        let identity = RingSession.random()
+        let identity = LinkSession.random()
         let session = identity.description
         let segment = try RingSegment.create(capacityPerDirection: 1 << 14, session: identity)
         let link = try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping, watch: {})
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func `A killed peer surfaces through the watch, after what it had sent`() async throws {
-        let identity = RingSession.random()
+        let identity = LinkSession.random()
         let session = identity.description
         let segment = try RingSegment.create(capacityPerDirection: 1 << 14, session: identity)
         let state = PeerState()

@@ -1,4 +1,5 @@
 import Foundation
+import LinkRecords
 import MappedMemory
 import Messages
 import RingTransport
@@ -7,7 +8,7 @@ import Testing
 
 /// Creating, adopting, and refusing to adopt.
 @Suite struct RingSegmentTests {
-    private let session = RingSession(high: 0x0123_4567_89AB_CDEF, low: 42)
+    private let session = LinkSession(high: 0x0123_4567_89AB_CDEF, low: 42)
 
     @Test func `A worker adopts what the coordinator created`() throws {
         let created = try RingSegment.create(capacityPerDirection: 1 << 16, session: session)
@@ -103,15 +104,15 @@ import Testing
 
     @Test func `A session is written and read as 32 hexadecimal digits`() {
         #expect(session.description == "0123456789abcdef000000000000002a")
-        #expect(RingSession(session.description) == session)
-        let random = RingSession.random()
-        #expect(RingSession(random.description) == random)
-        #expect(random != RingSession.random())
+        #expect(LinkSession(session.description) == session)
+        let random = LinkSession.random()
+        #expect(LinkSession(random.description) == random)
+        #expect(random != LinkSession.random())
         let refused = [
             "", "0", String(repeating: "g", count: 32), String(repeating: "0", count: 33),
             "+123456789abcdef000000000000002a", "-123456789abcdef000000000000002a",
             "0123456789abcdef+00000000000002a",
         ]
-        for text in refused { #expect(RingSession(text) == nil, "\(text)") }
+        for text in refused { #expect(LinkSession(text) == nil, "\(text)") }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import LinkRecords
 import Messages
 import RingTransport
 import Simulation

@@ -1,4 +1,5 @@
 import Foundation
+import LinkRecords
 import Messages
 import RingTransport
 import SystemPackage
@@ -11,7 +12,7 @@ func adoptWorkerEnd(
 ) throws -> RingLink {
     let file = try FileDescriptor.open(
         FilePath("/proc/\(parent)/fd/\(descriptor)"), .readWrite)
-    let session = try #require(RingSession(session))
+    let session = try #require(LinkSession(session))
     return try RingLink.workerEnd(
         try RingSegment.adopt(file, session: session), waitPolicy: .sleeping,
         watch: { () throws(LinkError) in

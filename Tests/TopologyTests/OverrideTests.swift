@@ -27,6 +27,21 @@ import Topology
         #expect(topology.gpu.peakComputeRate.operationsPerSecond == 1_000_000_000_000)
     }
 
+    @Test func `A host is a channel's, or a DIMM's own, and survives rendering`() throws {
+        let topology = try Fixture.parse(
+            Fixture.minimal,
+            set: [
+                ("channels.0.host", "node-a.example"), ("channels.1.host", "node-b"),
+                ("dimm_overrides.1.host", "local"),
+            ])
+        #expect(topology.dimms.map(\.hostName) == ["node-a.example", nil])
+        let again = try Topology.parse(topology.rendered(), fileName: "rendered")
+        #expect(again.dimms.map(\.hostName) == ["node-a.example", nil])
+        let local = try Fixture.parse(Fixture.minimal)
+        #expect(local.dimms.allSatisfy { $0.hostName == nil })
+        #expect(!local.rendered().contains("host:"))
+    }
+
     @Test(arguments: [
         ("policy.hot_share", "3", "policy.hot_share: '3' is above 1"),
         ("policy.hot_share", "", "policy.hot_share: has no value"),
@@ -54,6 +69,8 @@ import Topology
         ("dimm_overrides.9.ranks", "2", "dimm_overrides.9: there is no DIMM '9'; DIMMs are 0 to 1"),
         ("gpu.memory", "1 GB", "gpu.memory: usable_memory 20 GB is above memory 1 GB"),
         ("format", "2", "format: '2' is outside 1 to 1"),
+        ("channels.0.host", "-x", "channels.0.host: '-x' is no host name"),
+        ("channels.0.host", "a b", "channels.0.host: 'a b' is no host name"),
     ])
     func `A wrong setting is named as it was written`(path: String, value: String, rule: String) {
         let problems = Fixture.problems(of: Fixture.minimal, set: [(path, value)])

@@ -46,7 +46,7 @@ import Topology
         (
             "channels: [{ node: 0,2, rate: 1 GB/s, dimms: [0] }]",
             "channels.0.2: unknown key; a node set with commas needs quotes: \"0,2\" "
-                + "(keys here: node, rate, latency, dimms)"
+                + "(keys here: node, host, rate, latency, dimms)"
         ),
         (
             "channels: [{ node: 2-0, rate: 1 GB/s, dimms: [0] }]",

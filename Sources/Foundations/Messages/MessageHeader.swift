@@ -65,6 +65,12 @@ package struct MessageHeader: Equatable, Sendable {
         delivery = message.word64(at: 32)
     }
 
+    /// Changes the auxiliary field of a message that is written already.
+    package static func setAuxiliary(_ auxiliary: Int, in message: inout MutableRawSpan) {
+        precondition(auxiliary >= 0 && auxiliary <= UInt32.max)
+        message.storeBytes(of: UInt32(auxiliary), toByteOffset: 12, as: UInt32.self)
+    }
+
     /// Writes the header to the first ``byteCount`` bytes of a message.
     package func encode(into message: inout MutableRawSpan) {
         message.storeBytes(of: kind.rawValue, toByteOffset: 0, as: UInt16.self)

@@ -28,6 +28,7 @@ extension TopologyReader {
     private func makeChannel(from value: TreeValue, index: Int) -> ChannelSource {
         var section = Section(value, problems: problems)
         let nodeSet = section.nodeSet("node")
+        let hostName = section.hostName("host") ?? nil
         let rate = section.quantity("rate", in: TopologyLimits.bandwidth)
         var latency = EmulatedDuration.zero
         if section.value["latency"] != nil {
@@ -48,7 +49,7 @@ extension TopologyReader {
         return ChannelSource(
             channel: Topology.Channel(
                 index: index, nodeSet: nodeSet ?? .all, peakBandwidth: rate, latency: latency,
-                dimmIndices: sorted.map(\.number)),
+                hostName: hostName, dimmIndices: sorted.map(\.number)),
             node: section.value["node"]?.place, dimmValues: sorted.map(\.at))
     }
 

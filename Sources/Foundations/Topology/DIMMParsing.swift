@@ -35,7 +35,8 @@ struct DIMMParts {
             let channel = channelOfDIMM[index]
             return Topology.DIMM(
                 index: index, channelIndex: channel?.index ?? 0,
-                nodeSet: parts.nodeSet ?? channel?.nodeSet ?? .all, binding: parts.binding,
+                nodeSet: parts.nodeSet ?? channel?.nodeSet ?? .all,
+                hostName: parts.hostName ?? channel?.hostName, binding: parts.binding,
                 memoryCapacity: parts.memoryCapacity, rankCount: parts.rankCount,
                 neuronLayout: parts.neuronLayout, dram: parts.dram, ndpCore: parts.ndpCore,
                 activationUnit: parts.activationUnit)
@@ -72,6 +73,8 @@ struct DIMMParts {
 
     private struct Parts {
         let nodeSet: NodeSet?
+        /// Outer `nil`: the channel's.
+        let hostName: String??
         let binding: Topology.HostBinding
         let memoryCapacity: ByteCount
         let rankCount: Int
@@ -85,6 +88,7 @@ struct DIMMParts {
         var section = Section(value, problems: problems)
         let parts = Parts(
             nodeSet: isOverridden ? section.nodeSet("node") : nil,
+            hostName: isOverridden ? section.hostName("host") : nil,
             binding: makeBinding(from: section.section("binding")),
             memoryCapacity: section.quantity("memory", in: TopologyLimits.memory),
             rankCount: section.integer("ranks", in: TopologyLimits.ranks, powerOfTwo: true),

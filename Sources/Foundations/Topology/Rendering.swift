@@ -129,6 +129,9 @@ extension Topology {
         if dimm.nodeSet != channels[dimm.channelIndex].nodeSet {
             entries.append(("node", .quoted(dimm.nodeSet.description)))
         }
+        if dimm.hostName != channels[dimm.channelIndex].hostName {
+            entries.append(("host", .quoted(dimm.hostName ?? "local")))
+        }
         if case .group(let parts) = dimm.renderedParts.difference(from: first.renderedParts) {
             entries += parts
         }
@@ -177,12 +180,14 @@ extension Topology.PCIe {
 
 extension Topology.Channel {
     var rendered: RenderedValue {
-        .inline([
-            ("node", .quoted(nodeSet.description)),
-            ("rate", .plain(peakBandwidth.exactDescription)),
-            ("latency", .plain(latency.exactDescription)),
-            ("dimms", .list(dimmIndices.map { .plain(String($0)) })),
-        ])
+        let host: [(key: String, value: RenderedValue)] =
+            hostName.map { [("host", .quoted($0))] } ?? []
+        return .inline(
+            [("node", .quoted(nodeSet.description))] + host + [
+                ("rate", .plain(peakBandwidth.exactDescription)),
+                ("latency", .plain(latency.exactDescription)),
+                ("dimms", .list(dimmIndices.map { .plain(String($0)) })),
+            ])
     }
 }
 

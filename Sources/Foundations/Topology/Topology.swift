@@ -81,6 +81,8 @@ extension Topology {
         package let nodeSet: NodeSet
         package let peakBandwidth: Bandwidth
         package let latency: EmulatedDuration
+        /// The host of its DIMMs, unless one has its own; `nil` is where the coordinator runs.
+        package let hostName: String?
         /// Ascending; at least one.
         package let dimmIndices: [Int]
     }
@@ -92,6 +94,8 @@ extension Topology {
         package let channelIndex: Int
         /// Where the worker of this DIMM is bound: its threads and its memory.
         package let nodeSet: NodeSet
+        /// The host that its worker runs on; `nil` is where the coordinator runs.
+        package let hostName: String?
         package let binding: HostBinding
         package let memoryCapacity: ByteCount
         package let rankCount: Int

@@ -4,6 +4,8 @@ import Quantities
 /// product or duration derived from a topology leaves 64 bits.
 enum TopologyLimits {
     static let dimmCount = 1_024
+    /// RFC 1035: a name has at most 253 characters.
+    static let hostNameLength = 253
     static let nameLength = 100
     static let summaryLength = 2_000
     static let faultCount = 1_000

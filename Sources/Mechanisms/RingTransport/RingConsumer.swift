@@ -1,3 +1,4 @@
+import LinkRecords
 import Messages
 
 /// The reading side of one ring. See ``RingProducer`` for cursors and counters.

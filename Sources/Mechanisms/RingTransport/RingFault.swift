@@ -1,20 +1,5 @@
+import LinkRecords
 import Messages
-
-/// What can go wrong with one message, made to happen: ``RingLink/fault`` holds it for the next.
-package enum RingFault {
-    /// Half of the payload is in the ring, nothing is published, and the closure runs. If it
-    /// returns, the message is completed and sent as if nothing had been.
-    case halfWritten(then: () -> Void)
-    /// This bit of the payload, counted modulo its length, is turned over behind the checksum's
-    /// back; an empty payload's checksum instead.
-    case corruptPayload(bit: Int)
-    /// This bit of the header, modulo 96 (its checksum excluded), is turned over.
-    case corruptHeader(bit: Int)
-    /// The message carries the sequence number after the one that is due, and so do all after it.
-    case skipSequence
-    /// The message is published, and whoever sleeps for it is not woken.
-    case loseDoorbell
-}
 
 extension RingLink {
     /// Sends one message with the fault that waits for it. Traps when the end is closed.
@@ -43,7 +28,7 @@ extension RingLink {
             producer.ring.records.flip(bit: 0, from: offset + 12)
         case .corruptHeader(let bit):
             producer.ring.records.flip(bit: bit % 96, from: offset)
-        case .halfWritten, .skipSequence, .loseDoorbell:
+        case .halfWritten, .skipSequence, .loseDoorbell, .staleEpoch:
             break
         }
         if case .loseDoorbell = fault {

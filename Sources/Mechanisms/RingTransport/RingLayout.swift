@@ -107,11 +107,3 @@ enum EndState: UInt32 {
     case attached = 1
     case closed = 2
 }
-
-/// What a record is.
-package enum RecordKind: UInt32 {
-    /// A message.
-    case message = 0x4D53_4721
-    /// Unused bytes up to the end of the ring; the next record lies at its start.
-    case skip = 0x534B_4950
-}

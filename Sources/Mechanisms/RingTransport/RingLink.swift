@@ -1,5 +1,6 @@
 import CLinuxShims
 import Glibc
+package import LinkRecords
 import MappedMemory
 package import Messages
 
@@ -7,10 +8,8 @@ package import Messages
 ///
 /// One thread owns it. Closing, or the end of the object, lets the peer read what was sent and
 /// then fail with `peerGone`; a peer that dies without closing is found by the watch.
-package final class RingLink: MessageLink {
-    /// Runs after each slice of sleep that brought nothing; throws when waiting is pointless,
-    /// for instance because the peer died or a signal asked this process to stop.
-    package typealias Watch = () throws(LinkError) -> Void
+package final class RingLink: CarriedLink {
+    package typealias Watch = LinkWatch
 
     package let maximumMessageByteCount: Int
 
@@ -30,8 +29,7 @@ package final class RingLink: MessageLink {
     var counts = LinkStatistics()
     private(set) var isClosed = false
 
-    /// Applied to the next message that is sent, and then forgotten.
-    package var fault: RingFault? {
+    package var fault: LinkFault? {
         didSet { isOrdinary = fault == nil && !isClosed }
     }
 
@@ -88,10 +86,10 @@ package final class RingLink: MessageLink {
 
     deinit { close() }
 
-    /// Messages, bytes and waits of this end so far.
+    package var transportName: String { "shared-memory" }
+
     package var statistics: LinkStatistics { counts }
 
-    /// Tells the peer that nothing more will come; sending and receiving then fail on both ends.
     package func close() {
         guard !isClosed else { return }
         isClosed = true

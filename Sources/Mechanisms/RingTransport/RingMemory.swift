@@ -3,6 +3,7 @@
 
 import CLinuxShims
 import Glibc
+import LinkRecords
 import MappedMemory
 import Synchronization
 

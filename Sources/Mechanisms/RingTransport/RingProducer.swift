@@ -1,3 +1,4 @@
+import LinkRecords
 import Messages
 
 /// The writing side of one ring.

@@ -1,38 +1,6 @@
+package import LinkRecords
 import MappedMemory
 package import SystemPackage
-
-/// 128 random bits that name one start of one worker, so that no stale segment is taken for it.
-package struct RingSession: Equatable, Sendable, CustomStringConvertible {
-    package let high: UInt64
-    package let low: UInt64
-
-    package init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-
-    package static func random() -> RingSession {
-        var generator = SystemRandomNumberGenerator()
-        return RingSession(high: generator.next(), low: generator.next())
-    }
-
-    /// 32 hexadecimal digits.
-    package var description: String { Self.digits(of: high) + Self.digits(of: low) }
-
-    /// Reads what ``description`` gives; nil for anything else.
-    package init?(_ text: String) {
-        guard text.utf8.count == 32, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
-            let high = UInt64(text.prefix(16), radix: 16),
-            let low = UInt64(text.suffix(16), radix: 16)
-        else { return nil }
-        self.init(high: high, low: low)
-    }
-
-    private static func digits(of half: UInt64) -> String {
-        let digits = String(half, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-}
 
 /// The shared segment of one worker: its handshake and both rings.
 ///
@@ -53,13 +21,21 @@ package struct RingSegment: ~Copyable, Sendable {
         return 1 << (Int.bitWidth - (needed - 1).leadingZeroBitCount)
     }
 
+    /// The largest message of a ring of that capacity, in bytes.
+    package static func maximumMessageByteCount(capacityPerDirection: Int) -> Int {
+        guard let layout = RingLayout(capacity: UInt64(clamping: capacityPerDirection)) else {
+            preconditionFailure("the capacity must be a power of two from 4096 to 2^40")
+        }
+        return layout.maximumMessageByteCount
+    }
+
     /// Creates a segment with two empty rings.
     ///
     /// - Parameters:
     ///   - capacityPerDirection: bytes, a power of two from 4096 to 2^40.
     ///   - hasChecksums: whether both ends protect every record by a checksum.
     package static func create(
-        capacityPerDirection: Int, session: RingSession, hasChecksums: Bool = true
+        capacityPerDirection: Int, session: LinkSession, hasChecksums: Bool = true
     ) throws(RingError) -> RingSegment {
         let capacity = UInt64(clamping: capacityPerDirection)
         guard let layout = RingLayout(capacity: capacity, hasChecksums: hasChecksums) else {
@@ -81,7 +57,7 @@ package struct RingSegment: ~Copyable, Sendable {
     ///
     /// - Throws: ``RingError/handshake(field:expected:found:)`` with the first field that differs.
     package static func adopt(
-        _ descriptor: FileDescriptor, session: RingSession
+        _ descriptor: FileDescriptor, session: LinkSession
     ) throws(RingError) -> RingSegment {
         let segment = try adoptMemory(descriptor)
         let mapping = try Self.map(segment)
@@ -159,7 +135,7 @@ package struct RingSegment: ~Copyable, Sendable {
         Field(name: "layout version", offset: RingLayout.versionOffset, value: RingLayout.version),
     ]
 
-    private static func handshake(_ layout: RingLayout, session: RingSession) -> [Field] {
+    private static func handshake(_ layout: RingLayout, session: LinkSession) -> [Field] {
         magicAndVersion + [
             Field(
                 name: "segment byte count", offset: RingLayout.segmentByteCountOffset,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinkRecords
 import RingTransport
 
 /// `benchmarks ring`: two processes on two processors, over rings, pipes and sockets.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinkRecords
 import Messages
 import RingTransport
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CLinuxShims
 import Glibc
+import LinkRecords
 import Messages
 import RingTransport
 import SystemPackage
@@ -53,7 +54,7 @@ struct RingPeerCommand: ParsableCommand {
         let first = FileDescriptor(rawValue: PeerProcess.firstDescriptor)
         switch transport {
         case .ring:
-            guard let session = RingSession(session) else {
+            guard let session = LinkSession(session) else {
                 throw ValidationError("--session is not 32 hexadecimal digits")
             }
             return try RingLink.workerEnd(

@@ -1,4 +1,5 @@
 import Glibc
+import LinkRecords
 import Messages
 import RingTransport
 import SystemPackage
@@ -44,7 +45,7 @@ struct PeerConnection: ~Copyable {
     private static func openRing(
         _ arguments: [String], _ channel: Channel
     ) throws -> PeerConnection {
-        let session = RingSession.random()
+        let session = LinkSession.random()
         let segment = try RingSegment.create(
             capacityPerDirection: channel.capacity, session: session,
             hasChecksums: channel.hasChecksums)

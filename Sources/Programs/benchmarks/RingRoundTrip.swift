@@ -1,5 +1,6 @@
 import Histogram
 import Messages
+import LinkRecords
 import RingTransport
 
 /// Distribution of the times of single operations.

@@ -14,6 +14,18 @@ enum Locations {
             decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// A program of this machine, looked for as a shell does; a path is taken as it is.
+    static func program(_ name: String) throws -> String {
+        if name.contains("/") { return name }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let found = path.split(separator: ":").map { folder -> String in "\(folder)/\(name)" }
+            .first { (place: String) in unsafe access(place, X_OK) == 0 }
+        guard let found else {
+            throw Failure(.machineLacks, "there is no program '\(name)' in PATH")
+        }
+        return found
+    }
+
     /// Folders that may hold topology files, best first: `HERMES_ROOT/topology`, then the
     /// checkout that the executable was built in (ROOT/.build/TRIPLE/release/hermes).
     static func topologyFolders() -> [String] {

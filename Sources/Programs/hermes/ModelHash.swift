@@ -8,7 +8,11 @@ enum ModelHash {
     ///
     /// - Returns: 64 hexadecimal digits.
     static func hexadecimal(of loaded: LoadedModel) throws -> String {
-        let path = "/proc/\(getpid())/fd/\(loaded.descriptor.rawValue)"
+        try hexadecimal(of: loaded.descriptor)
+    }
+
+    static func hexadecimal(of descriptor: FileDescriptor) throws -> String {
+        let path = "/proc/\(getpid())/fd/\(descriptor.rawValue)"
         let key = try identity(of: path)
         let record = Locations.cacheFolder() + "/hashes/" + key
         if let known = try? String(contentsOfFile: record, encoding: .utf8), isHash(known) {

@@ -1,3 +1,4 @@
+import LinkRecords
 import MappedMemory
 import Messages
 import NUMABinding
@@ -9,7 +10,12 @@ struct RingPlaces {
     let toWorker: [Int: Int]?
     let toCoordinator: [Int: Int]?
 
-    init(_ link: RingLink) {
+    /// What carries messages over a network lies on no node.
+    init(_ carrier: any CarriedLink) {
+        guard let link = carrier as? RingLink else {
+            (toWorker, toCoordinator) = (nil, nil)
+            return
+        }
         func places(_ direction: RingDirection) -> [Int: Int]? {
             try? NUMABinding.pagePlacement(ofAddresses: link.recordAddresses(of: direction))
                 .pageCountByNode

@@ -16,6 +16,7 @@ struct RunCommand: ParsableCommand {
               hermes run --sparsity 0.7 --prompt "Tell me about rivers."
               hermes run --predicted --policy.predictor combined-jaccard
               hermes run --predicted --policy.partition ilp
+              hermes run --launcher slurm --secret-file secret --topology 4-dimm
               hermes run --predicted --evaluate text.txt --tokens 200 --json -
             """)
 
@@ -108,6 +109,8 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var placement: PlacementOptions
 
+    @OptionGroup(title: "Workers") var launch: LaunchOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -131,6 +134,13 @@ struct RunCommand: ParsableCommand {
         }
         guard !reference || placement.partition == nil else {
             throw ValidationError("--reference has one process: --policy.partition places nothing")
+        }
+        guard !reference || (!launch.carriesOverTCP && !launch.dryRun) else {
+            throw ValidationError("--reference has one process: there is no worker to launch")
+        }
+        guard clock != .paced || launch.launcher == .local else {
+            throw ValidationError(
+                "--clock paced needs --launcher local: hosts do not share a wall clock")
         }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature must be a finite number, at least 0")
@@ -172,8 +182,10 @@ struct RunCommand: ParsableCommand {
                 overrunLimit: overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
                 partition: placement.partition ?? .roundRobin,
-                recordsTimeline: explain || trace != nil, binding: binding, recovery: recovery),
+                recordsTimeline: explain || trace != nil, binding: binding, recovery: recovery,
+                launch: launch),
             output: output)
+        if launch.dryRun { return try Terminal.emit(session.launchText()) }
         let result = try session.run()
         try output.deliver(result.json())
         if let timeline = result.time?.timeline {
@@ -240,6 +252,7 @@ struct RunRequest {
     let recordsTimeline: Bool
     let binding: BindingStrictness
     let recovery: RecoveryOptions
+    let launch: LaunchOptions
 
     /// How many tokens to generate at most.
     var generationLimit: Int { tokenLimit ?? 64 }

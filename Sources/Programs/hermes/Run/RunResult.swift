@@ -1,5 +1,6 @@
 import Coordinator
 import Kernels
+import LinkRecords
 import Messages
 import Pacing
 import Quantities
@@ -123,6 +124,8 @@ struct RunResult {
         }
         return .object([
             "pid": .integer(Int(sharded.fleet.workers[index].processIdentifier)),
+            "transport": .string(sharded.fleet.links[index].transportName),
+            "host_name": .string(sharded.fleet.hostName(ofDIMM: index)),
             "bound_nodes": .array(
                 sharded.proof.binding.processors(ofDIMM: index).map { .integer($0) }),
             "binding": sharded.proof.figures(
@@ -171,6 +174,7 @@ struct RunResult {
             "threads": .integer(setting.threadCount),
             "kept_key_value_bytes": .integer(sharded?.keptRowByteCount ?? 0),
             "restarts": .array((sharded?.fleet.restarts ?? []).map(\.json)),
+            "launcher": .string(setting.request.launch.launcher.rawValue),
             "numa": sharded?.proof.machineFigures ?? .null,
             "coordinator": sharded?.proof.coordinatorFigures ?? .null,
             "coordinator_private_dirty_bytes": sharded?.coordinatorPrivateDirty

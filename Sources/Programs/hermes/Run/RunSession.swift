@@ -107,11 +107,9 @@ struct RunSession {
         let partition = try resolver(plan).beforePrompt(request.partition)
         try plan.with(partition, of: request.partition).check()
         let fleet = try WorkerFleet.start(
-            topology: topology, model: loaded,
-            rings: WorkerFleet.Rings(
-                capacity: plan.ringCapacity, peers: plan.peers,
-                peerCapacity: plan.peerRingCapacity),
-            isPaced: request.clock == .paced, isBestEffort: request.binding == .bestEffort,
+            topology: topology, model: loaded, rings: rings(plan),
+            reach: try request.launch.reach(), isPaced: request.clock == .paced,
+            isBestEffort: request.binding == .bestEffort,
             policy: request.recovery.policy, faults: try faultPlan(), logger: logger)
         do {
             let result = try generate(with: fleet, plan: plan, partition: partition)
@@ -132,6 +130,27 @@ struct RunSession {
     }
 
     // MARK: Sharded
+
+    private func rings(_ plan: ResourcePlan) -> WorkerFleet.Rings {
+        WorkerFleet.Rings(
+            capacity: plan.ringCapacity, peers: plan.peers, peerCapacity: plan.peerRingCapacity)
+    }
+
+    /// The commands that would start the workers, as a shell takes them.
+    func launchText() throws -> String {
+        let plan = ResourcePlan(
+            model: loaded.model, topology: topology, contextCapacity: contextCapacity,
+            isSparse: rule != nil, isReference: false, placement: request.placement,
+            keepsRows: request.recovery.restarts > 0)
+        let reach = try request.launch.reach()
+        guard let rendezvous = reach.rendezvous else {
+            throw Failure(.usage, "--dry-run needs --transport tcp, --launcher ssh or slurm")
+        }
+        let commands = try WorkerFleet.commands(
+            topology: topology, model: loaded, rings: rings(plan), rendezvous: rendezvous,
+            reach: reach, isBestEffort: request.binding == .bestEffort, logger: logger)
+        return request.launch.text(of: commands, for: topology)
+    }
 
     private func faultPlan() throws -> FaultPlan {
         try FaultPlan(

@@ -1,4 +1,5 @@
 import FaultInjection
+import LinkRecords
 import MappedMemory
 import Messages
 import RingTransport
@@ -70,7 +71,7 @@ struct FaultPlan {
     // MARK: On the coordinator's side
 
     /// The link, or one that spoils requests.
-    func requestLink(_ link: RingLink, dimm: Int) -> any MessageLink {
+    func requestLink(_ link: any CarriedLink, dimm: Int) -> any MessageLink {
         let own = faults.filter {
             $0.dimm == dimm && $0.side == .request && $0.action.isOfMessage
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LinkRecords
 import Messages
 import RingTransport
 import SystemPackage
@@ -11,11 +12,11 @@ import Topology
 /// A class, since collections hold no noncopyable owners.
 final class PeerRing {
     let pair: Topology.DIMMPair
-    private let session: RingSession
+    private let session: LinkSession
     let segment: RingSegment
 
     private init(
-        pair: Topology.DIMMPair, session: RingSession, segment: consuming RingSegment
+        pair: Topology.DIMMPair, session: LinkSession, segment: consuming RingSegment
     ) {
         self.pair = pair
         self.session = session
@@ -25,19 +26,13 @@ final class PeerRing {
     static func create(
         between pair: Topology.DIMMPair, capacity: Int
     ) throws(RingError) -> PeerRing {
-        let session = RingSession.random()
+        let session = LinkSession.random()
         let segment = try RingSegment.create(capacityPerDirection: capacity, session: session)
         return PeerRing(pair: pair, session: session, segment: segment)
     }
 
     /// The other DIMM of the pair; `nil` when this one is not of it.
-    func partner(ofDIMM dimm: Int) -> Int? {
-        switch dimm {
-        case pair.lower: pair.upper
-        case pair.upper: pair.lower
-        default: nil
-        }
-    }
+    func partner(ofDIMM dimm: Int) -> Int? { pair.partner(of: dimm) }
 
     /// Where a worker that runs already finds the ring: this process keeps the descriptor open.
     var address: String { "\(getpid()):\(descriptor.rawValue):\(session)" }
@@ -48,6 +43,17 @@ final class PeerRing {
     /// What a DIMM's worker is told of the ring; `nil` when it has no end of it.
     func argument(ofDIMM dimm: Int) -> String? {
         partner(ofDIMM: dimm).map { "\($0):\(session)" }
+    }
+}
+
+extension Topology.DIMMPair {
+    /// The other DIMM of the pair; `nil` when this one is not of it.
+    func partner(of dimm: Int) -> Int? {
+        switch dimm {
+        case lower: upper
+        case upper: lower
+        default: nil
+        }
     }
 }
 
@@ -71,7 +77,7 @@ enum PeerEnd {
         let parts = address.split(separator: ":")
         guard parts.count == 3, let process = Int32(parts[0]), process == coordinator,
             let number = Int32(parts[1]), number >= 0,
-            let session = RingSession(String(parts[2]))
+            let session = LinkSession(String(parts[2]))
         else { throw .peerCorrupt("\(address) is no ring's address") }
         do {
             let descriptor = try unsafe FileDescriptor.open(
@@ -87,12 +93,12 @@ enum PeerEnd {
 /// A worker's `--peer`: the other DIMM and the ring's session.
 struct PeerArgument: ExpressibleByArgument {
     let dimm: Int
-    let session: RingSession
+    let session: LinkSession
 
     init?(argument: String) {
         let parts = argument.split(separator: ":")
         guard parts.count == 2, let dimm = Int(parts[0]), dimm >= 0,
-            let session = RingSession(String(parts[1]))
+            let session = LinkSession(String(parts[1]))
         else { return nil }
         self.dimm = dimm
         self.session = session

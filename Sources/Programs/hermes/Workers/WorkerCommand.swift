@@ -3,27 +3,33 @@ import DIMMWorker
 import FaultInjection
 import Glibc
 import HostFacts
+import LinkRecords
 import MappedMemory
 import Messages
 import ModelFile
 import NUMABinding
 import Pacing
 import RingTransport
+import SocketTransport
 import Supervision
 import SystemPackage
 import Transformer
 
 /// `hermes worker`: one NDP-DIMM. Started by the coordinator, which passes the ring segment and
-/// the model, if there is a file of it, as open descriptors.
+/// the model, if there is a file of it, as open descriptors; or by a launcher on another host,
+/// where
+/// it connects to the coordinator and opens the model itself.
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
         abstract: "Runs one NDP-DIMM; started by the coordinator, not by hand.")
 
-    @Option(help: "Process identifier of the coordinator.")
-    var coordinator: Int32
+    @Option(help: "Process identifier of the coordinator, when that started this process itself.")
+    var coordinator: Int32?
 
-    @Option(help: "The ring segment's session, 32 hexadecimal digits.")
+    @OptionGroup var connection: ConnectionOptions
+
+    @Option(help: "Names this start of the worker: 32 hexadecimal digits.")
     var session: String
 
     @Option(help: "Index of the DIMM.")
@@ -45,8 +51,13 @@ struct WorkerCommand: ParsableCommand {
         help: "A worker that neurons are exchanged with: its DIMM and the ring's session, D:S.")
     var peers: [PeerArgument] = []
 
-    @Option(help: "What messages call the model file, which is inherited.")
+    @Option(help: "What messages call the model file; its path where no descriptor is inherited.")
     var modelName: String?
+
+    @Option(
+        name: .customLong("model-sha256"),
+        help: "What the file at the model's path must hash to; without, it is inherited.")
+    var modelSHA256: String?
 
     @Flag(help: "Knows of the model only its shape, which the coordinator sends.")
     var shape = false
@@ -61,18 +72,22 @@ struct WorkerCommand: ParsableCommand {
     var refuseMemory = false
 
     func validate() throws {
-        guard RingSession(session) != nil else { throw ValidationError("--session is malformed") }
+        guard LinkSession(session) != nil else { throw ValidationError("--session is malformed") }
         guard spinIterations >= 0, yieldCount >= 0, dimm >= 0, links ?? 1 >= 1 else {
             throw ValidationError("--links is above 0, no other count below")
         }
         guard shape == (modelName == nil) else {
             throw ValidationError("give --model-name or --shape")
         }
+        guard coordinator != nil || connection.connect != nil else {
+            throw ValidationError("give --coordinator or --connect")
+        }
     }
 
     func run() throws {
         try bond()
         let link = try attach()
+        defer { leave(link) }
         do {
             try serve(link)
         } catch LinkError.peerGone {
@@ -86,6 +101,7 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func bond() throws {
+        guard let coordinator else { return }
         do {
             try ParentBond.join(expectedParent: coordinator)
         } catch {
@@ -93,21 +109,35 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    private func attach() throws -> RingLink {
-        guard let session = RingSession(session) else {
+    private func attach() throws -> any CarriedLink {
+        guard let session = LinkSession(session) else {
             throw Failure(.usage, "--session is malformed")
+        }
+        let policy = WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount)
+        if connection.connect != nil {
+            return try connection.link(dimm: dimm, session: session, waitPolicy: policy)
         }
         do {
             let segment = try RingSegment.adopt(
                 FileDescriptor(rawValue: WorkerFleet.linkDescriptor), session: session)
-            let policy = WaitPolicy(spinIterations: spinIterations, yieldCount: yieldCount)
             return try RingLink.workerEnd(segment, waitPolicy: policy) { () throws(LinkError) in }
         } catch {
             throw Failure(.workerLost, "DIMM \(dimm): cannot attach the ring: \(error)")
         }
     }
 
-    private func attachPeers() throws -> WorkerPeers {
+    /// What was sent last reaches the coordinator before this process ends.
+    private func leave(_ link: any CarriedLink) {
+        link.close()
+        (link as? SocketLink)?.linger(upTo: .seconds(5))
+    }
+
+    private func attachPeers(_ port: RelayPort?) throws -> WorkerPeers {
+        if let port {
+            return WorkerPeers(
+                links: Dictionary(
+                    uniqueKeysWithValues: connection.relayedPeers.map { ($0, port.peer($0)) }))
+        }
         var links: [Int: any MessageLink] = [:]
         for (index, peer) in peers.enumerated() {
             do {
@@ -123,20 +153,24 @@ struct WorkerCommand: ParsableCommand {
             }
         }
         return WorkerPeers(links: links) { [dimm, coordinator] peer, address throws(LinkError) in
-            try PeerEnd.open(address, dimm: dimm, peer: peer, coordinator: coordinator)
+            try PeerEnd.open(
+                address, dimm: dimm, peer: peer, coordinator: coordinator ?? getppid())
         }
     }
 
-    /// The link to the coordinator, with this worker's faults on it.
-    private func faulty(_ link: RingLink) throws -> any MessageLink {
+    /// The role's link to the coordinator, with this worker's faults on it.
+    private func faulty(
+        _ link: any MessageLink, over carrier: any CarriedLink
+    ) throws -> any MessageLink {
         if refuseMemory { WorkerFaults.refuseMemory() }
         return WorkerFaults.link(
-            link, faults: try faults.map { try $0.only() }, firstPosition: firstPosition,
-            coordinator: coordinator)
+            link, over: carrier, faults: try faults.map { try $0.only() },
+            firstPosition: firstPosition, coordinator: coordinator)
     }
 
-    private func serve(_ ring: RingLink) throws {
-        let link = try faulty(ring)
+    private func serve(_ carrier: any CarriedLink) throws {
+        let port = connection.messageLimit.map { RelayPort(carrier, limit: $0) }
+        let link = try faulty(port ?? carrier, over: carrier)
         let binding = try WorkerBinding.bind(as: binding)
         let caps = try links.map {
             try SharedCaps.adopt(
@@ -145,19 +179,33 @@ struct WorkerCommand: ParsableCommand {
         let pacing = WallPacing(board: caps?.board, sparesCores: false)
         guard let modelName else {
             var worker = try ShapeWorker.attach(
-                to: link, peers: attachPeers(), probe: binding, pacing: pacing)
+                to: link, peers: attachPeers(port), probe: binding, pacing: pacing)
             return try worker.serve()
         }
-        let file = try ModelFile.adopt(
-            FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: modelName)
         var worker = try DIMMWorker.attach(
-            to: link, peers: attachPeers(), model: DecoderModel(file), probe: binding,
+            to: link, peers: attachPeers(port), model: DecoderModel(modelFile(modelName)),
+            probe: binding,
             pacing: pacing)
         try worker.serve()
     }
 
+    /// The inherited file, or the one at the model's path, which must be the coordinator's.
+    private func modelFile(_ name: String) throws -> ModelFile {
+        guard let modelSHA256 else {
+            return try ModelFile.adopt(
+                FileDescriptor(rawValue: WorkerFleet.modelDescriptor), name: name)
+        }
+        let file = try ModelFile.open(path: name)
+        guard let descriptor = file.descriptor,
+            try ModelHash.hexadecimal(of: descriptor) == modelSHA256
+        else {
+            throw Failure(.badInput, "model file '\(name)' is not the coordinator's")
+        }
+        return file
+    }
+
     /// Tells the coordinator why; it may be gone, then nobody needs to know.
-    private static func report(_ failure: Failure, over link: RingLink) {
+    private static func report(_ failure: Failure, over link: any CarriedLink) {
         let header = MessageHeader(.fault, auxiliary: Int(failure.code.rawValue), step: 0)
         let text = Array(failure.description.utf8.prefix(1000))
         try? link.send(byteCount: MessageHeader.byteCount + text.count) { message in

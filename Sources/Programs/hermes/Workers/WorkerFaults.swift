@@ -1,14 +1,19 @@
 import FaultInjection
 import Foundation
 import Glibc
+import LinkRecords
 import Messages
-import RingTransport
 
 /// What a worker does about its own faults.
 enum WorkerFaults {
-    /// The link with the faults of the command line on it.
+    /// A role's link with the faults of the command line on it.
+    ///
+    /// - Parameters:
+    ///   - carrier: what carries the role's messages.
+    ///   - coordinator: `nil` for one on another host, which no fault here can end.
     static func link(
-        _ link: RingLink, faults: [Fault], firstPosition: Int, coordinator: Int32
+        _ link: any MessageLink, over carrier: any CarriedLink, faults: [Fault],
+        firstPosition: Int, coordinator: Int32?
     ) -> any MessageLink {
         guard !faults.isEmpty else { return link }
         return FaultyLink(link, end: .answer, faults: faults, firstPosition: firstPosition) {
@@ -18,10 +23,11 @@ enum WorkerFaults {
             case .stop: _ = kill(getpid(), SIGSTOP)
             case .delay: FaultyLink.sleep(.milliseconds(Int64(1000 * (fault.value ?? 0))))
             case .killCoordinator:
+                guard let coordinator else { break }
                 _ = kill(coordinator, SIGKILL)
                 // It takes this process along.
                 FaultyLink.sleep(.seconds(10))
-            default: link.spoilNext(fault)
+            default: carrier.spoilNext(fault)
             }
         }
     }
@@ -39,9 +45,9 @@ enum WorkerFaults {
     }
 }
 
-extension RingLink {
+extension CarriedLink {
     /// Which bit is turned over: any will do.
-    private static let spoiltBit = 19
+    private static var spoiltBit: Int { 19 }
 
     /// Makes the next message that this end sends fail.
     func spoilNext(_ fault: Fault) {

@@ -1,10 +1,12 @@
 import Coordinator
 import Glibc
+import LinkRecords
 import Logging
 import Messages
 import NUMABinding
 import Pacing
 import RingTransport
+import SocketTransport
 import Supervision
 import SystemPackage
 import Topology
@@ -36,12 +38,13 @@ final class WorkerFleet {
         var peerCapacity = 0
     }
 
-    private(set) var links: [RingLink] = []
-    private(set) var workers: [WorkerProcess] = []
-    /// The rings between workers.
-    private(set) var peers: [PeerRing] = []
-    private let launch: WorkerLaunch
-    private let exits: ExitWatch
+    var links: [any CarriedLink] = []
+    /// Or the processes that started them on other hosts.
+    var workers: [WorkerProcess] = []
+    /// The rings between workers that this machine's memory connects.
+    var peers: [PeerRing] = []
+    let launch: WorkerLaunch
+    let exits: ExitWatch
     let policy: RecoveryPolicy
     /// How long a worker that owes an answer may do nothing now: in a paced run, what takes
     /// emulated time is no stall; `nil` for as long as it likes.
@@ -55,7 +58,7 @@ final class WorkerFleet {
     /// What was asked of this machine for each DIMM, and for the rings.
     let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
-    private let caps: SharedCaps?
+    let caps: SharedCaps?
     let logger: Logger
 
     private init(
@@ -81,30 +84,21 @@ final class WorkerFleet {
     ///   coordinator.
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
-        isPaced: Bool, isBestEffort: Bool = false, policy: RecoveryPolicy = .none,
-        faults: FaultPlan = .none, logger: Logger
+        reach: WorkerReach = .sharedMemory, isPaced: Bool, isBestEffort: Bool = false,
+        policy: RecoveryPolicy = .none, faults: FaultPlan = .none, logger: Logger
     ) throws -> WorkerFleet {
-        let assignment = try nodeAssignment(of: topology)
-        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
-        let binding = try FleetBinding(
-            topology, units: units, assignment: assignment, isBestEffort: isBestEffort)
-        let cores = CPUAvailability.current().usableCoreCount
-        let launch = WorkerLaunch(
-            executable: try Locations.executable(), model: model, rings: rings,
-            // In a paced run nobody waits for an answer at once: clocks wait, and messages are
-            // early.
-            waitPolicy: isPaced
-                ? .sleeping
-                : WaitPolicy.suiting(
-                    threadCount: 1 + binding.unitCount, processorCount: cores))
         do {
-            let fleet = try WorkerFleet(
-                binding: binding, launch: launch, policy: policy, faults: faults,
-                caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
-            fleet.peers = try rings.peers.map { try fleet.makePeerRing(between: $0) }
-            for unit in 0..<binding.unitCount {
-                try Interruption.check()
-                let (worker, link) = try fleet.startWorker(dimm: unit, incarnation: 0)
+            let fleet = try make(
+                topology: topology, units: units, model: model, rings: rings, reach: reach,
+                isPaced: isPaced, isBestEffort: isBestEffort, policy: policy, faults: faults,
+                logger: logger)
+            let binding = fleet.binding
+            if reach.rendezvous == nil {
+                fleet.peers = try rings.peers.map { try fleet.makePeerRing(between: $0) }
+            }
+            let started = try fleet.startWorkers(
+                (0..<binding.unitCount).map { WorkerPlace(dimm: $0, incarnation: 0) })
+            for (worker, link) in started {
                 fleet.workers.append(worker)
                 fleet.links.append(link)
             }
@@ -114,6 +108,51 @@ final class WorkerFleet {
             throw Failure(.machineLacks, "shared memory for the rings: \(error)")
         } catch let error as SupervisionError {
             throw Failure(.machineLacks, "cannot start a worker: \(error)")
+        }
+    }
+
+    /// A fleet without workers.
+    private static func make(
+        topology: Topology, units: Units, model: LoadedModel?, rings: Rings, reach: WorkerReach,
+        isPaced: Bool, isBestEffort: Bool, policy: RecoveryPolicy, faults: FaultPlan,
+        logger: Logger
+    ) throws -> WorkerFleet {
+        try reach.check(topology)
+        let assignment = try nodeAssignment(of: topology)
+        for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
+        let binding = try FleetBinding(
+            topology, units: units, assignment: assignment, isBestEffort: isBestEffort)
+        let cores = CPUAvailability.current().usableCoreCount
+        let launch = WorkerLaunch(
+            executable: try Locations.executable(), model: model, rings: rings, reach: reach,
+            hosts: topology.dimms.map(\.hostName),
+            // In a paced run nobody waits for an answer at once: clocks wait, and messages are
+            // early.
+            waitPolicy: isPaced
+                ? .sleeping
+                : WaitPolicy.suiting(
+                    threadCount: 1 + binding.unitCount, processorCount: cores))
+        return try WorkerFleet(
+            binding: binding, launch: launch, policy: policy, faults: faults,
+            caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
+    }
+
+    /// What would start the workers, a line each, as a shell takes it; nothing is started.
+    static func commands(
+        topology: Topology, model: LoadedModel, rings: Rings, rendezvous: SocketRendezvous,
+        reach: WorkerReach, isBestEffort: Bool, logger: Logger
+    ) throws -> [String] {
+        let fleet = try make(
+            topology: topology, units: .dimms, model: model, rings: rings, reach: reach,
+            isPaced: false, isBestEffort: isBestEffort, policy: .none, faults: .none,
+            logger: logger)
+        return try topology.dimms.map { dimm in
+            let command = try fleet.command(
+                LinkTerms(
+                    dimm: dimm.index, session: .random(), epoch: 0,
+                    capacity: fleet.launch.windowCapacity), rendezvous)
+            return ([command.executable] + command.arguments).map { WorkerReach.quoted($0) }
+                .joined(separator: " ")
         }
     }
 
@@ -130,98 +169,17 @@ final class WorkerFleet {
         }
     }
 
-    /// - Parameter incarnation: counts the workers that a DIMM has had before.
-    func startWorker(
-        dimm: Int, incarnation: Int
-    ) throws -> (worker: WorkerProcess, link: RingLink) {
-        let (waitPolicy, model) = (launch.waitPolicy, launch.model)
-        let session = RingSession.random()
-        let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: incarnation)
-        let segment = try RingSegment.create(
-            capacityPerDirection: launch.rings.capacity, session: session)
-        try binding.bindRings(of: segment, dimm: dimm)
-        defer { try? scarcity.unreadableModel?.close() }
-        var arguments = [
-            "worker", "--coordinator", "\(getpid())", "--session", session.description,
-            "--dimm", "\(dimm)",
-            "--spin-iterations", "\(waitPolicy.spinIterations)",
-            "--yield-count", "\(waitPolicy.yieldCount)",
-        ]
-        arguments += binding.arguments(ofDIMM: dimm)
-        arguments += model.map { ["--model-name", $0.path] } ?? ["--shape"]
-        if let caps { arguments += ["--links", "\(caps.board.linkCount)"] }
-        for peer in peers.compactMap({ $0.argument(ofDIMM: dimm) }) {
-            arguments += ["--peer", peer]
-        }
-        var inherited = [(descriptor: segment.descriptor, as: Self.linkDescriptor)]
-        arguments += faults.arguments(ofDIMM: dimm)
-        if scarcity.refusesMemory { arguments.append("--refuse-memory") }
-        if let model {
-            let descriptor = scarcity.unreadableModel ?? model.descriptor
-            inherited.append((descriptor, as: Self.modelDescriptor))
-        }
-        if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
-        let ends = peers.filter { $0.argument(ofDIMM: dimm) != nil }
-        for (index, peer) in ends.enumerated() {
-            inherited.append((peer.descriptor, as: Self.firstPeerDescriptor + Int32(index)))
-        }
-        let worker = try binding.coordinator.asInherited {
-            try WorkerProcess.start(
-                executable: launch.executable, arguments: arguments, inheriting: inherited)
-        }
-        logger.info(
-            "started worker",
-            metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
-        let waker = try RingWaker(segment)
-        let resumption = faults.resumption(of: worker, dimm: dimm)
-        let stall = policy.stallAfter.map { _ in
-            StallWatch(worker) { [unowned self] in stallLimit }
-        }
-        let link = try RingLink.coordinatorEnd(segment, waitPolicy: waitPolicy) {
-            () throws(LinkError) in
-            if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
-            if let exit = worker.poll() { throw .peerGone("\(exit)") }
-            resumption?.wakeIfDue()
-            if let span = stall?.stalledSpan() {
-                throw .peerStalled("no answer and no CPU time for \(span)")
-            }
-        }
-        stall?.progress = { [unowned link] in link.statistics.messagesReceived }
-        try exits.add(worker) { waker.wake() }
-        return (worker, link)
-    }
-
-    /// A ring between two workers, bound before either of them maps it.
-    private func makePeerRing(between pair: Topology.DIMMPair) throws -> PeerRing {
-        let ring = try PeerRing.create(between: pair, capacity: launch.rings.peerCapacity)
-        try binding.bind(ring)
-        return ring
-    }
-
-    /// Ends a DIMM's worker at once and starts another in its place.
-    ///
-    /// - Returns: how workers of other DIMMs reach it.
-    func restartWorker(
-        dimm: Int, incarnation: Int
-    ) throws -> [(dimm: Int, text: String)] {
-        links[dimm].close()
-        workers[dimm].kill()
-        var notices: [(dimm: Int, text: String)] = []
-        for index in peers.indices {
-            guard let other = peers[index].partner(ofDIMM: dimm) else { continue }
-            peers[index] = try makePeerRing(between: peers[index].pair)
-            notices.append((other, peers[index].address))
-        }
-        (workers[dimm], links[dimm]) = try startWorker(dimm: dimm, incarnation: incarnation)
-        return notices
-    }
-
     /// What the coordinator is to send to and receive from, in DIMM order.
     var messageLinks: [any MessageLink] { links.indices.map { messageLink(toDIMM: $0) } }
 
-    /// The link itself, or one that spoils requests on purpose.
+    /// The link itself, or one that spoils requests on purpose, or relays neurons.
     func messageLink(toDIMM dimm: Int) -> any MessageLink {
-        faults.requestLink(links[dimm], dimm: dimm)
+        let link = faults.requestLink(links[dimm], dimm: dimm)
+        guard launch.reach.rendezvous != nil else { return link }
+        return RelayingLink(link, dimm: dimm, limit: launch.messageLimit) {
+            [unowned self] destination in
+            links.indices.contains(destination) ? links[destination] : nil
+        }
     }
 
     /// A paced run's clock starts: its waits are as much longer as its dilation says.
@@ -295,6 +253,8 @@ final class WorkerFleet {
 
     /// Waits for the workers to leave by themselves after their farewell.
     func finish() throws {
+        // A worker that is reached over a connection waits for its end.
+        for link in links { link.close() }
         for (dimm, worker) in workers.enumerated() {
             guard let exit = worker.wait(upTo: .seconds(5)) else {
                 throw Failure(.workerLost, "worker of DIMM \(dimm) said farewell and stayed")
@@ -351,5 +311,14 @@ struct WorkerLaunch {
     /// `nil` for workers that get the shape of their model from the coordinator.
     let model: LoadedModel?
     let rings: WorkerFleet.Rings
+    let reach: WorkerReach
+    /// Where the topology has each DIMM; `nil` is this machine.
+    let hosts: [String?]
     let waitPolicy: WaitPolicy
+
+    /// The largest message on every transport, in bytes: how many neurons travel in one is the same
+    /// everywhere.
+    var messageLimit: Int {
+        RingSegment.maximumMessageByteCount(capacityPerDirection: rings.capacity)
+    }
 }

@@ -2,50 +2,49 @@
 ///
 ///     0   payload bytes, padding excluded
 ///     4   kind, a ``RecordKind``, XOR the seal of what stands at 0 and 8
-///     8   sequence number: counts this ring's records from zero, skips included, and wraps
+///     8   sequence number: counts this direction's records from zero, skips included, and wraps
 ///     12  checksum of this header and the payload; 0 in a skip, whose every field is known anyway
 ///
 /// The seal tells a damaged header, behind which no next record can be found, from a damaged
 /// payload: a wrong byte count within bounds would otherwise look like the latter. Without
 /// checksums, seal and checksum are zero.
-struct RecordHeader {
-    var byteCount: UInt32
-    var kind: UInt32
-    var sequence: UInt32
-    var checksum: UInt32 = 0
+package struct RecordHeader {
+    package var byteCount: UInt32
+    package var kind: UInt32
+    package var sequence: UInt32
+    package var checksum: UInt32 = 0
 
-    /// As written to the ring and read from it.
-    var words: (UInt64, UInt64) {
+    /// As written and read.
+    @inlinable package var words: (UInt64, UInt64) {
         (
             UInt64(kind) << 32 | UInt64(byteCount),
             UInt64(checksum) << 32 | UInt64(sequence)
         )
     }
 
-    init(words first: UInt64, _ second: UInt64) {
+    @inlinable package init(words first: UInt64, _ second: UInt64) {
         byteCount = UInt32(truncatingIfNeeded: first)
         kind = UInt32(truncatingIfNeeded: first >> 32)
         sequence = UInt32(truncatingIfNeeded: second)
         checksum = UInt32(truncatingIfNeeded: second >> 32)
     }
 
-    init(_ kind: RecordKind, byteCount: Int, sequence: UInt32) {
+    @inlinable package init(_ kind: RecordKind, byteCount: Int, sequence: UInt32) {
         self.byteCount = UInt32(byteCount)
         self.kind = kind.rawValue
         self.sequence = sequence
     }
 
     /// Puts the seal on the kind, or takes it off again.
-    @inline(__always)
-    mutating func toggleSeal() {
-        kind ^= UInt32(truncatingIfNeeded: digest &* Self.multiplier >> 32)
+    @inlinable @inline(__always)
+    package mutating func toggleSeal() {
+        // 2^64 divided by the golden ratio, as in Fibonacci hashing. Odd, and no run of its bits
+        // is all zeros or ones, so each flipped bit of the digest changes the product's upper half.
+        let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
+        kind ^= UInt32(truncatingIfNeeded: digest &* multiplier >> 32)
     }
 
     /// What stands at 0 and 8.
-    @inline(__always)
-    var digest: UInt64 { UInt64(sequence) << 32 | UInt64(byteCount) }
-
-    /// 2^64 divided by the golden ratio, as in Fibonacci hashing. Odd, and no run of its bits is
-    /// all zeros or ones, so each flipped bit of the digest changes the upper half of the product.
-    private static let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
+    @inlinable @inline(__always)
+    package var digest: UInt64 { UInt64(sequence) << 32 | UInt64(byteCount) }
 }

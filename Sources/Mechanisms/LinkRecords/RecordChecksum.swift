@@ -1,4 +1,4 @@
-import CVectorKernels
+internal import CVectorKernels
 
 /// The checksum of a record: CRC-32C (Castagnoli, reflected polynomial 0x82F63B78, no inversions)
 /// of eight bytes of header, and of the payload in four lanes.
@@ -11,12 +11,12 @@ package enum RecordChecksum {
     /// Whether the processor computes it.
     package static let hasInstruction = vector_checksum_supported() != 0
 
-    @inline(__always)
-    static func of(_ payload: RawSpan, header: UInt64) -> UInt32 {
+    @inlinable @inline(__always)
+    package static func of(_ payload: RawSpan, header: UInt64) -> UInt32 {
         hasInstruction ? byInstruction(payload, header: header) : byTable(payload, header: header)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func byInstruction(_ payload: RawSpan, header: UInt64) -> UInt32 {
         unsafe payload.withUnsafeBytes { bytes in
             unsafe vector_checksum(

@@ -1,0 +1,140 @@
+import ArgumentParser
+import Foundation
+import SocketTransport
+import Topology
+
+/// `--launcher`: who starts the workers' processes.
+enum Launcher: String, ExpressibleByArgument, CaseIterable {
+    case local, ssh, slurm
+}
+
+/// `--transport`: what carries the messages between coordinator and workers.
+enum TransportChoice: String, ExpressibleByArgument, CaseIterable {
+    case sharedMemory = "shared-memory"
+    case tcp
+}
+
+/// Where workers run, and how they are reached.
+struct LaunchOptions: ParsableArguments {
+    @Option(
+        help: """
+            Who starts the workers: local (this machine), ssh (on the hosts that the topology \
+            names) or slurm (srun, within an allocation).
+            """)
+    var launcher = Launcher.local
+
+    @Option(
+        help: """
+            What carries messages: shared-memory or tcp (default: shared-memory for local workers, \
+            tcp for others).
+            """)
+    var transport: TransportChoice?
+
+    @Option(
+        help: """
+            HOST:PORT at which workers on other hosts reach this process (default: this host's \
+            name, any port; 127.0.0.1 for local workers).
+            """)
+    var listen: String?
+
+    @Option(
+        help: """
+            File of mode 600, at the same path on all hosts, that holds what coordinator and \
+            workers know and nobody else: needed by --launcher ssh and slurm.
+            """)
+    var secretFile: String?
+
+    @Option(help: "Path of hermes on the other hosts (default: that of this program).")
+    var workerProgram: String?
+
+    @Option(help: "Path of the model on the other hosts (default: as here).")
+    var workerModel: String?
+
+    @Option(help: "Seconds that workers may take to connect.")
+    var connectTimeout = 60.0
+
+    @Flag(help: "Print the commands that would start the workers, and run nothing.")
+    var dryRun = false
+
+    func validate() throws {
+        guard launcher == .local || transport != .sharedMemory else {
+            throw ValidationError("--transport shared-memory needs --launcher local")
+        }
+        guard launcher == .local || secretFile != nil else {
+            throw ValidationError(
+                "--launcher \(launcher.rawValue) needs --secret-file; to make one: "
+                    + "(umask 077; head -c 32 /dev/urandom > FILE)")
+        }
+        guard connectTimeout > 0, connectTimeout <= 86_400 else {
+            throw ValidationError("--connect-timeout must lie between 0 and 86400 seconds")
+        }
+        guard carriesOverTCP || (!dryRun && listen == nil && secretFile == nil) else {
+            throw ValidationError("--listen, --secret-file and --dry-run need --transport tcp")
+        }
+        if let listen {
+            do {
+                _ = try SocketAddress(listen)
+            } catch {
+                throw ValidationError("--listen: \(error)")
+            }
+        }
+    }
+
+    var carriesOverTCP: Bool { transport == .tcp || launcher != .local }
+
+    /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
+    func reach() throws -> WorkerReach {
+        var reach = WorkerReach()
+        reach.launcher = launcher
+        reach.programPath = workerProgram
+        reach.modelPath = workerModel
+        guard carriesOverTCP else { return reach }
+        if launcher == .slurm, !dryRun { try checkAllocation() }
+        reach.rendezvous = try SocketRendezvous.open(
+            at: try address(), secretPath: secretFile,
+            patience: .milliseconds(Int64(1000 * connectTimeout)))
+        return reach
+    }
+
+    /// The commands; outside an allocation of Slurm's, within a script for sbatch that makes one.
+    func text(of commands: [String], for topology: Topology) -> String {
+        let environment = ProcessInfo.processInfo.environment
+        guard launcher == .slurm, environment["SLURM_JOB_ID"] == nil else {
+            return commands.joined(separator: "\n") + "\n"
+        }
+        let hosts = Set(topology.dimms.compactMap(\.hostName)).sorted()
+        let own = CommandLine.arguments.filter { $0 != "--dry-run" }
+        let list =
+            hosts.isEmpty ? "" : "#SBATCH --nodelist=\(hosts.joined(separator: ","))\n"
+        return """
+            #!/bin/bash
+            #SBATCH --job-name=hermes
+            #SBATCH --nodes=\(max(1, hosts.count))
+            #SBATCH --ntasks=\(commands.count)
+            \(list)exec \(own.map { WorkerReach.quoted($0) }.joined(separator: " "))
+            # which starts, in the allocation, with an address and sessions of its own:
+            \(commands.map { "# " + $0 }.joined(separator: "\n"))
+
+            """
+    }
+
+    private func address() throws -> SocketAddress {
+        guard let listen else {
+            let host = launcher == .local ? "127.0.0.1" : ProcessInfo.processInfo.hostName
+            return SocketAddress(host: host, port: 0)
+        }
+        do {
+            return try SocketAddress(listen)
+        } catch {
+            throw Failure(.usage, "--listen: \(error)")
+        }
+    }
+
+    private func checkAllocation() throws {
+        guard ProcessInfo.processInfo.environment["SLURM_JOB_ID"] == nil else { return }
+        throw Failure(
+            .machineLacks,
+            "--launcher slurm runs within an allocation: start it by salloc or sbatch; "
+                + "--dry-run prints a script for sbatch")
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Glibc
+import MappedMemory
+import SocketTransport
+import Supervision
+import SystemPackage
+
+/// A worker that was started and has not connected yet.
+struct AwaitedWorker {
+    let terms: LinkTerms
+    let process: WorkerProcess
+}
+
+/// Where the coordinator waits for its workers' connections.
+final class SocketRendezvous {
+    /// Where a worker on this machine finds the secret: in a descriptor that it inherits.
+    static let nearPath = "/proc/self/fd/\(WorkerFleet.linkDescriptor)"
+
+    let address: SocketAddress
+    /// Where workers on other hosts find the secret.
+    let secretPath: String?
+    private let listener: SocketListener
+    private let secret: SharedSecret
+    private let secretMemory: SharedSegment
+    private let patience: Duration
+
+    /// - Parameter secretPath: `nil` for a secret that only this run's processes know.
+    static func open(
+        at address: SocketAddress, secretPath: String?, patience: Duration
+    ) throws -> SocketRendezvous {
+        do {
+            let secret = try secretPath.map { try SharedSecret.load(path: $0) } ?? .random()
+            let memory = try SharedSegment.create(byteCount: secret.content.count)
+            try memory.descriptor.writeAll(secret.content)
+            return SocketRendezvous(
+                try SocketListener.open(at: address), secret, memory, secretPath, patience)
+        } catch let error as SocketError {
+            throw Failure(.badInput, "cannot wait for workers: \(error)")
+        } catch {
+            throw Failure(.machineLacks, "cannot keep the workers' secret: \(error)")
+        }
+    }
+
+    private init(
+        _ listener: consuming SocketListener, _ secret: SharedSecret,
+        _ memory: consuming SharedSegment, _ secretPath: String?, _ patience: Duration
+    ) {
+        address = listener.address
+        self.listener = listener
+        self.secret = secret
+        secretMemory = memory
+        self.secretPath = secretPath
+        self.patience = patience
+    }
+
+    /// For workers on this machine to inherit.
+    var secretDescriptor: FileDescriptor { secretMemory.descriptor }
+
+    /// Waits until all have connected. Strangers are turned away and told of.
+    func accept(
+        _ awaited: [AwaitedWorker], _ take: (consuming SocketConnection) -> Void
+    ) throws {
+        var rest = awaited
+        let deadline = ContinuousClock.now + patience
+        while !rest.isEmpty {
+            try Interruption.check()
+            do {
+                if let connection = try listener.accept(
+                    expecting: rest.map(\.terms), secret: secret, atMost: .milliseconds(20))
+                {
+                    let dimm = connection.terms.dimm
+                    rest.removeAll { $0.terms.dimm == dimm }
+                    take(connection)
+                }
+            } catch {
+                Terminal.complain("hermes: turned a connection away: \(error)")
+            }
+            try Self.checkLives(rest)
+            guard let first = rest.first, ContinuousClock.now > deadline else { continue }
+            throw Failure(
+                .workerLost,
+                "the worker of DIMM \(first.terms.dimm) has not connected to \(address) within "
+                    + "\(patience)")
+        }
+    }
+
+    /// A worker that cannot connect says why on standard error, and its exit code says how bad it
+    /// is.
+    private static func checkLives(_ awaited: [AwaitedWorker]) throws {
+        for worker in awaited {
+            guard let exit = worker.process.poll() else { continue }
+            throw Failure(
+                .workerLost,
+                "the worker of DIMM \(worker.terms.dimm) \(exit) before it connected")
+        }
+    }
+}

@@ -1,0 +1,261 @@
+import Foundation
+import Glibc
+import LinkRecords
+import Logging
+import Messages
+import Pacing
+import RingTransport
+import SocketTransport
+import Supervision
+import SystemPackage
+import Topology
+
+/// Which DIMM a worker serves, and after how many others.
+struct WorkerPlace {
+    let dimm: Int
+    let incarnation: Int
+}
+
+/// How single workers are started and reached.
+extension WorkerFleet {
+    /// Starts workers, all at once where they connect by themselves.
+    func startWorkers(
+        _ places: [WorkerPlace]
+    ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
+        guard let rendezvous = launch.reach.rendezvous else {
+            return try places.map { place in
+                try Interruption.check()
+                return try startRingWorker(place)
+            }
+        }
+        return try startSocketWorkers(places, rendezvous)
+    }
+
+    // MARK: Shared memory
+
+    private func startRingWorker(
+        _ place: WorkerPlace
+    ) throws -> (worker: WorkerProcess, link: any CarriedLink) {
+        let dimm = place.dimm
+        let session = LinkSession.random()
+        let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: place.incarnation)
+        defer { try? scarcity.unreadableModel?.close() }
+        let segment = try RingSegment.create(
+            capacityPerDirection: launch.rings.capacity, session: session)
+        try binding.bindRings(of: segment, dimm: dimm)
+        var arguments = commonArguments(dimm: dimm, session: session, scarcity)
+        arguments += ["--coordinator", "\(getpid())"]
+        arguments += launch.model.map { ["--model-name", $0.path] } ?? []
+        var inherited = [(descriptor: segment.descriptor, as: Self.linkDescriptor)]
+        inherited += localDescriptors(scarcity)
+        for (index, peer) in peers.filter({ $0.argument(ofDIMM: dimm) != nil }).enumerated() {
+            inherited.append((peer.descriptor, as: Self.firstPeerDescriptor + Int32(index)))
+        }
+        for peer in peers.compactMap({ $0.argument(ofDIMM: dimm) }) {
+            arguments += ["--peer", peer]
+        }
+        let worker = try startProcess(
+            dimm: dimm, executable: launch.executable, arguments, inheriting: inherited)
+        let waker = try RingWaker(segment)
+        let (watch, stall) = watch(over: worker, dimm: dimm, isNear: true)
+        let link = try RingLink.coordinatorEnd(
+            segment, waitPolicy: launch.waitPolicy, watch: watch)
+        stall?.progress = { [unowned link] in link.statistics.messagesReceived }
+        try exits.add(worker) { waker.wake() }
+        return (worker, link)
+    }
+
+    // MARK: Connections
+
+    private func startSocketWorkers(
+        _ places: [WorkerPlace], _ rendezvous: SocketRendezvous
+    ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
+        var awaited: [AwaitedWorker] = []
+        for place in places {
+            try Interruption.check()
+            awaited.append(try startSocketWorker(place, rendezvous))
+        }
+        var links: [Int: any CarriedLink] = [:]
+        try rendezvous.accept(awaited) { connection in
+            let dimm = connection.terms.dimm
+            guard let process = awaited.first(where: { $0.terms.dimm == dimm })?.process else {
+                preconditionFailure("only those that are awaited are taken")
+            }
+            let (watch, stall) = watch(
+                over: process, dimm: dimm, isNear: launch.reach.isNear(launch.hosts[dimm]))
+            let link = SocketLink(
+                adopting: connection, waitPolicy: launch.waitPolicy, watch: watch)
+            stall?.progress = { [unowned link] in link.statistics.messagesReceived }
+            links[dimm] = link
+        }
+        return awaited.map { worker in
+            guard let link = links[worker.terms.dimm] else {
+                preconditionFailure("all that were awaited have come")
+            }
+            return (worker.process, link)
+        }
+    }
+
+    private func startSocketWorker(
+        _ place: WorkerPlace, _ rendezvous: SocketRendezvous
+    ) throws -> AwaitedWorker {
+        let dimm = place.dimm
+        let terms = LinkTerms(
+            dimm: dimm, session: .random(), epoch: UInt32(place.incarnation),
+            capacity: launch.windowCapacity)
+        let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: place.incarnation)
+        defer { try? scarcity.unreadableModel?.close() }
+        let command = try command(terms, rendezvous, scarcity)
+        var inherited: [(descriptor: FileDescriptor, as: Int32)] = []
+        if launch.reach.isNear(launch.hosts[dimm]) {
+            inherited.append((rendezvous.secretDescriptor, as: Self.linkDescriptor))
+            inherited += localDescriptors(scarcity)
+        }
+        let worker = try startProcess(
+            dimm: dimm, executable: Locations.program(command.executable), command.arguments,
+            inheriting: inherited)
+        return AwaitedWorker(terms: terms, process: worker)
+    }
+
+    /// What starts a worker that connects: its program, or a launcher on whose other end it is.
+    func command(
+        _ terms: LinkTerms, _ rendezvous: SocketRendezvous,
+        _ scarcity: FaultPlan.Scarcity = FaultPlan.Scarcity()
+    ) throws -> (executable: String, arguments: [String]) {
+        let host = launch.hosts[terms.dimm]
+        guard launch.reach.isNear(host) else {
+            return try launch.reach.command(
+                onHost: host, farArguments(terms, rendezvous, scarcity))
+        }
+        let arguments =
+            socketArguments(terms, rendezvous, scarcity, secretFile: SocketRendezvous.nearPath)
+            + ["--coordinator", "\(getpid())"]
+            + (launch.model.map { ["--model-name", $0.path] } ?? [])
+        return (launch.executable, arguments)
+    }
+
+    /// The name of the host that a DIMM's worker runs on, as that told it itself.
+    func hostName(ofDIMM dimm: Int) -> String {
+        (links[dimm] as? SocketLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
+    }
+
+    private func socketArguments(
+        _ terms: LinkTerms, _ rendezvous: SocketRendezvous, _ scarcity: FaultPlan.Scarcity,
+        secretFile: String
+    ) -> [String] {
+        commonArguments(dimm: terms.dimm, session: terms.session, scarcity) + [
+            "--connect", "\(rendezvous.address)", "--secret-file", secretFile,
+            "--epoch", "\(terms.epoch)", "--message-limit", "\(launch.messageLimit)",
+        ]
+            + launch.rings.peers.compactMap { $0.partner(of: terms.dimm) }
+            .flatMap { ["--relayed-peer", "\($0)"] }
+    }
+
+    /// What a worker on another host is told: it inherits nothing.
+    private func farArguments(
+        _ terms: LinkTerms, _ rendezvous: SocketRendezvous, _ scarcity: FaultPlan.Scarcity
+    ) throws -> [String] {
+        let arguments = socketArguments(
+            terms, rendezvous, scarcity, secretFile: rendezvous.secretPath ?? "")
+        guard let model = launch.model else { return arguments }
+        return arguments + [
+            "--model-name", launch.reach.modelPath ?? model.path, "--model-sha256",
+            try ModelHash.hexadecimal(of: model.descriptor),
+        ]
+    }
+
+    // MARK: All
+
+    private func commonArguments(
+        dimm: Int, session: LinkSession, _ scarcity: FaultPlan.Scarcity
+    ) -> [String] {
+        var arguments = [
+            "worker", "--session", session.description, "--dimm", "\(dimm)",
+            "--spin-iterations", "\(launch.waitPolicy.spinIterations)",
+            "--yield-count", "\(launch.waitPolicy.yieldCount)",
+        ]
+        arguments += binding.arguments(ofDIMM: dimm)
+        if launch.model == nil { arguments.append("--shape") }
+        if let caps { arguments += ["--links", "\(caps.board.linkCount)"] }
+        arguments += faults.arguments(ofDIMM: dimm)
+        if scarcity.refusesMemory { arguments.append("--refuse-memory") }
+        return arguments
+    }
+
+    /// The model and the caps, for a worker on this machine.
+    private func localDescriptors(
+        _ scarcity: FaultPlan.Scarcity
+    ) -> [(descriptor: FileDescriptor, as: Int32)] {
+        var inherited: [(descriptor: FileDescriptor, as: Int32)] = []
+        if let model = launch.model {
+            let descriptor = scarcity.unreadableModel ?? model.descriptor
+            inherited.append((descriptor, as: Self.modelDescriptor))
+        }
+        if let caps { inherited.append((caps.descriptor, as: Self.capsDescriptor)) }
+        return inherited
+    }
+
+    private func startProcess(
+        dimm: Int, executable: String, _ arguments: [String],
+        inheriting inherited: [(descriptor: FileDescriptor, as: Int32)]
+    ) throws -> WorkerProcess {
+        let worker = try binding.coordinator.asInherited {
+            try WorkerProcess.start(
+                executable: executable, arguments: arguments, inheriting: inherited)
+        }
+        logger.info(
+            "started worker",
+            metadata: ["dimm": "\(dimm)", "pid": "\(worker.processIdentifier)"])
+        return worker
+    }
+
+    /// - Parameter isNear: whether the process is the worker itself: another's CPU time says
+    /// nothing
+    ///   of a worker.
+    private func watch(
+        over worker: WorkerProcess, dimm: Int, isNear: Bool
+    ) -> (watch: LinkWatch, stall: StallWatch?) {
+        let resumption = faults.resumption(of: worker, dimm: dimm)
+        let stall =
+            isNear
+            ? policy.stallAfter.map { _ in StallWatch(worker) { [unowned self] in stallLimit } }
+            : nil
+        let watch: LinkWatch = { () throws(LinkError) in
+            if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
+            if let exit = worker.poll() { throw .peerGone("\(exit)") }
+            resumption?.wakeIfDue()
+            if let span = stall?.stalledSpan() {
+                throw .peerStalled("no answer and no CPU time for \(span)")
+            }
+        }
+        return (watch, stall)
+    }
+
+    /// A ring between two workers, bound before either of them maps it.
+    func makePeerRing(between pair: Topology.DIMMPair) throws -> PeerRing {
+        let ring = try PeerRing.create(between: pair, capacity: launch.rings.peerCapacity)
+        try binding.bind(ring)
+        return ring
+    }
+
+    /// Ends a DIMM's worker at once and starts another in its place.
+    ///
+    /// - Returns: how workers of other DIMMs reach it.
+    func restartWorker(
+        dimm: Int, incarnation: Int
+    ) throws -> [(dimm: Int, text: String)] {
+        links[dimm].close()
+        workers[dimm].kill()
+        var notices: [(dimm: Int, text: String)] = []
+        for index in peers.indices {
+            guard let other = peers[index].partner(ofDIMM: dimm) else { continue }
+            peers[index] = try makePeerRing(between: peers[index].pair)
+            notices.append((other, peers[index].address))
+        }
+        let place = WorkerPlace(dimm: dimm, incarnation: incarnation)
+        for (worker, link) in try startWorkers([place]) {
+            (workers[dimm], links[dimm]) = (worker, link)
+        }
+        return notices
+    }
+}

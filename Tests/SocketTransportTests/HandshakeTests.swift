@@ -1,0 +1,134 @@
+import Glibc
+import LinkRecords
+import Messages
+import Simulation
+import SocketTransport
+import SystemPackage
+import TemporaryFiles
+import Testing
+
+/// How two processes find out whether they belong together.
+@Suite struct HandshakeTests {
+    @Test func `Both sides agree on what the coordinator offers`() throws {
+        let fixture = try SocketFixture()
+        let offered = fixture.terms(dimm: 7, epoch: 3, capacity: 1 << 20)
+        let worker = fixture.connecting(offered)
+        #expect(try fixture.accepted(expecting: [fixture.terms(), offered]) == offered)
+        #expect(try worker.join() == offered)
+    }
+
+    @Test func `Who knows another secret is refused on both sides`() throws {
+        let fixture = try SocketFixture()
+        let worker = fixture.connecting(fixture.terms(), secret: .random())
+        // The worker finds out first and leaves.
+        let refusal = try #require(fixture.refusal(expecting: [fixture.terms()]))
+        #expect(refusal == .abandoned(step: "waiting for a proof"), "\(refusal)")
+        #expect(throws: SocketError.wrongSecret) { try worker.join() }
+    }
+
+    @Test func `A worker of another start, epoch or place is refused`() throws {
+        let fixture = try SocketFixture()
+        let expected = [fixture.terms(dimm: 1, epoch: 5)]
+        let former = fixture.connecting(fixture.terms(dimm: 1, epoch: 4))
+        #expect(
+            fixture.refusal(expecting: expected)
+                == .handshake(field: "epoch", expected: "5", found: "4"))
+        #expect(throws: SocketError.refusedByPeer(.epoch)) { try former.join() }
+        let stranger = fixture.connecting(expected[0], session: .random())
+        #expect(fixture.refusal(expecting: expected) != nil)
+        #expect(throws: SocketError.refusedByPeer(.session)) { try stranger.join() }
+        let elsewhere = fixture.connecting(fixture.terms(dimm: 2))
+        #expect(
+            fixture.refusal(expecting: expected)
+                == .handshake(field: "DIMM", expected: "1", found: "2"))
+        #expect(throws: SocketError.refusedByPeer(.worker)) { try elsewhere.join() }
+    }
+
+    /// The greeting's first bytes, as the article tells them.
+    private static let magic = Array("HERMSOCK".utf8)
+
+    @Test(arguments: [
+        ([UInt8](repeating: 0x47, count: 136), "magic number"),
+        (magic + [9, 0, 0, 0] + [UInt8](repeating: 0, count: 124), "version"),
+    ])
+    func `Another protocol or version is named`(greeting: [UInt8], field: String) throws {
+        let fixture = try SocketFixture()
+        let stranger = try Stranger(at: fixture.listener.address)
+        stranger.say(greeting)
+        guard case .handshake(let found, _, _) = fixture.refusal(expecting: [fixture.terms()])
+        else {
+            Issue.record("not refused for its handshake")
+            return
+        }
+        #expect(found == field)
+    }
+
+    @Test func `A stranger that leaves does no harm to the one behind it`() throws {
+        let fixture = try SocketFixture()
+        do {
+            let stranger = try Stranger(at: fixture.listener.address)
+            stranger.say([1, 2, 3])
+        }
+        #expect(
+            fixture.refusal(expecting: [fixture.terms()])
+                == .abandoned(step: "waiting for a greeting"))
+        let worker = fixture.connecting(fixture.terms())
+        #expect(fixture.refusal(expecting: [fixture.terms()]) == nil)
+        #expect(try worker.join() == fixture.terms())
+    }
+
+    @Test func `Nobody comes, and nobody listens`() throws {
+        let fixture = try SocketFixture()
+        #expect(
+            try fixture.accepted(expecting: [fixture.terms()], within: .milliseconds(10)) == nil)
+        var place = fixture.listener.address
+        do {
+            let other = try SocketFixture()
+            place = other.listener.address
+        }
+        #expect(throws: SocketError.refused(place.description)) {
+            _ = try SocketConnection.connect(
+                to: place, dimm: 0, session: .random(), epoch: 0, secret: .random())
+        }
+    }
+
+    // MARK: Addresses and secrets
+
+    @Test(arguments: [
+        ("node1:7000", "node1", 7000 as UInt16), ("[::1]:80", "::1", 80),
+        ("10.0.7.1:0", "10.0.7.1", 0),
+    ])
+    func `Addresses are read as they are written`(
+        text: String, host: String, port: UInt16
+    ) throws {
+        let address = try SocketAddress(text)
+        #expect(address == SocketAddress(host: host, port: port))
+        #expect(address.description == text)
+    }
+
+    @Test(arguments: ["node1", ":7000", "node1:70000", "::1:80", "node1:"])
+    func `What is no address is refused`(text: String) {
+        #expect(throws: SocketError.self) { try SocketAddress(text) }
+    }
+
+    @Test func `A secret is read from a file that is nobody else's`() throws {
+        let secret = SharedSecret.random()
+        try withTemporaryFile(secret.content) { path in
+            let loaded = try SharedSecret.load(path: path.string)
+            #expect(loaded.content == secret.content)
+            #expect(unsafe chmod(path.string, 0o640) == 0)
+            let error = #expect(throws: SocketError.self) {
+                try SharedSecret.load(path: path.string)
+            }
+            #expect(error?.description.contains("600") == true)
+        }
+        try withTemporaryFile([1, 2, 3]) { path in
+            let error = #expect(throws: SocketError.self) {
+                try SharedSecret.load(path: path.string)
+            }
+            #expect(error?.description.contains("16") == true)
+        }
+        #expect(throws: SocketError.self) { try SharedSecret.load(path: "/dev/null") }
+        #expect(throws: SocketError.self) { try SharedSecret.load(path: "/nowhere/secret") }
+    }
+}
