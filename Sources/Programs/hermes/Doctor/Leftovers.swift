@@ -55,8 +55,11 @@ struct Leftovers {
     /// A process of this user that runs `hermes worker`, started by a coordinator on this machine,
     /// with a parent that is no hermes (any more).
     private static func isAbandonedWorker(_ identifier: Int32) -> Bool {
+        let words = arguments(of: identifier)
         guard isOwn("/proc/\(identifier)"), isHermes(identifier),
-            arguments(of: identifier).dropFirst().first == "worker",
+            words.dropFirst().first == "worker",
+            // One that has a coordinator elsewhere is a launcher's child, and ends with the link.
+            !words.contains("--connect"),
             let parent = parent(of: identifier), parent != 0
         else { return false }
         return !isHermes(parent)
