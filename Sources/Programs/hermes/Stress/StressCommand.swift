@@ -28,7 +28,7 @@ struct StressCommand: ParsableCommand {
 
             Examples:
               hermes stress
-              hermes stress --topology 4-dimm,rtx4090-8dimm,16-dimm --policy none,static,window,oracle
+              hermes stress --topology 4-dimm,rtx4090-8dimm,16-dimm
               hermes stress --workload zipf@exponent=1.5,uniform --window 2,5,10
               hermes stress --slow-dimm 3=2.0 --policy none,window
               hermes stress --clock native --neighbours 2 --sessions 2 --duration 5
