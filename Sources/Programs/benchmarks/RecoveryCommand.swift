@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `benchmarks recovery`: how long a lost worker is missed, and what being able to replace it costs.
+/// `benchmarks recovery`: how long a lost worker is missed, and what keeping its rows costs.
 ///
 /// Each run loses one worker at a point drawn from its seed. A run whose tokens differ from the
 /// undisturbed ones is an error, not a figure.
