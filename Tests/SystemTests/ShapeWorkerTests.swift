@@ -166,8 +166,8 @@ import Topology
                 SmallShape.attend(layer: 1, position: 9, heads: 2, byteCount: 2 * 8 * 4 * 2),
                 SmallShape.slots(.sendNeurons, [0, 1], block: 1),
             ], host: host)
-        // Two neurons and the step, one and the step, the step; 640 bytes and it; two neurons to copy,
-        // in one sweep, as keys and values are read.
+        // Two neurons and the step, one and the step, the step; 640 bytes and it; two neurons to
+        // copy, in one sweep, as keys and values are read.
         let busy: [UInt64] = [16_391_000, 16_391_000, 7_000, 327_000, 16_384_000]
         #expect(replies.map(\.report.busyPicoseconds) == busy)
         #expect(replies[0].report.multiplyAccumulateCount == 3 * 4_096)
