@@ -139,7 +139,8 @@ extension LaunchTests {
             let local = try document(model.run(["--topology", "4-dimm", "--json", "-"]))
             // Each says on which host it was asked for, so that what was asked can be seen.
             try launcher(
-                "ssh", #"echo "ssh $4" >> "${0%/*}/hosts"; exec bash -c "$5""#, in: model.folder)
+                "ssh", #"echo "ssh ${@: -2:1}" >> "${0%/*}/hosts"; exec bash -c "${@: -1}""#,
+                in: model.folder)
             try launcher(
                 "srun",
                 #"""

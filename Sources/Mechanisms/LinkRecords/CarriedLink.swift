@@ -12,6 +12,9 @@ package protocol CarriedLink: MessageLink {
     /// Messages, bytes and waits of this end so far.
     var statistics: LinkStatistics { get }
 
+    /// Whether this end was closed: then nothing can be sent.
+    var isClosed: Bool { get }
+
     /// Tells the peer that nothing more will come; it reads what was sent, and then sending and
     /// receiving fail on both ends.
     func close()

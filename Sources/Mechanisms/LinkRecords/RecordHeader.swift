@@ -8,28 +8,31 @@
 /// The seal tells a damaged header, behind which no next record can be found, from a damaged
 /// payload: a wrong byte count within bounds would otherwise look like the latter. Without
 /// checksums, seal and checksum are zero.
-package struct RecordHeader {
-    package var byteCount: UInt32
-    package var kind: UInt32
-    package var sequence: UInt32
-    package var checksum: UInt32 = 0
+///
+/// Public, unlike what the package shares otherwise: a ring reads and writes one for each message,
+/// and the compiler inlines only public bodies across modules.
+@frozen public struct RecordHeader {
+    public var byteCount: UInt32
+    public var kind: UInt32
+    public var sequence: UInt32
+    public var checksum: UInt32 = 0
 
     /// As written and read.
-    @inlinable package var words: (UInt64, UInt64) {
+    @inlinable public var words: (UInt64, UInt64) {
         (
             UInt64(kind) << 32 | UInt64(byteCount),
             UInt64(checksum) << 32 | UInt64(sequence)
         )
     }
 
-    @inlinable package init(words first: UInt64, _ second: UInt64) {
+    @inlinable public init(words first: UInt64, _ second: UInt64) {
         byteCount = UInt32(truncatingIfNeeded: first)
         kind = UInt32(truncatingIfNeeded: first >> 32)
         sequence = UInt32(truncatingIfNeeded: second)
         checksum = UInt32(truncatingIfNeeded: second >> 32)
     }
 
-    @inlinable package init(_ kind: RecordKind, byteCount: Int, sequence: UInt32) {
+    @inlinable public init(_ kind: RecordKind, byteCount: Int, sequence: UInt32) {
         self.byteCount = UInt32(byteCount)
         self.kind = kind.rawValue
         self.sequence = sequence
@@ -37,7 +40,7 @@ package struct RecordHeader {
 
     /// Puts the seal on the kind, or takes it off again.
     @inlinable @inline(__always)
-    package mutating func toggleSeal() {
+    public mutating func toggleSeal() {
         // 2^64 divided by the golden ratio, as in Fibonacci hashing. Odd, and no run of its bits
         // is all zeros or ones, so each flipped bit of the digest changes the product's upper half.
         let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -46,5 +49,5 @@ package struct RecordHeader {
 
     /// What stands at 0 and 8.
     @inlinable @inline(__always)
-    package var digest: UInt64 { UInt64(sequence) << 32 | UInt64(byteCount) }
+    public var digest: UInt64 { UInt64(sequence) << 32 | UInt64(byteCount) }
 }

@@ -27,7 +27,7 @@ package final class RingLink: CarriedLink {
     private let barrier: SleeperBarrier
     private let watch: Watch
     var counts = LinkStatistics()
-    private(set) var isClosed = false
+    package private(set) var isClosed = false
 
     package var fault: LinkFault? {
         didSet { isOrdinary = fault == nil && !isClosed }

@@ -161,6 +161,8 @@ struct FrameInbox {
         if firstWaiting == waiting.count {
             waiting.removeAll(keepingCapacity: true)
             firstWaiting = 0
+            // From the start again: most of the memory is then never touched.
+            if coming == nil { taken = 0 }
         } else if firstWaiting > 1024 {
             waiting.removeFirst(firstWaiting)
             firstWaiting = 0

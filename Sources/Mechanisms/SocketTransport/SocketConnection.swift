@@ -12,6 +12,9 @@ package struct SocketConnection: ~Copyable, Sendable {
     /// How long either side may take for one message of the handshake.
     package static let patience = Duration.seconds(5)
 
+    /// How long a worker waits for its turn: the coordinator speaks with one after the other.
+    private static let queuePatience = Duration.seconds(60)
+
     /// A dead host is noticed after a minute without a word: it is asked after 15 s of silence, and
     /// again every 5 s; what it does not confirm for that long ends the connection, too.
     private static let silence: (idleSeconds: Int32, intervalSeconds: Int32, probes: Int32) =
@@ -26,7 +29,9 @@ package struct SocketConnection: ~Copyable, Sendable {
         setOptions(of: handle)
         let hello = Handshake.hello(dimm: dimm, session: session, epoch: epoch)
         try write(hello, to: handle, while: "greeting")
-        let offer = try read(Handshake.offerByteCount, from: handle, while: "waiting for an offer")
+        let offer = try read(
+            Handshake.offerByteCount, from: handle, while: "waiting for an offer",
+            atMost: queuePatience)
         let terms = try Handshake.terms(
             in: offer, dimm: dimm, session: session, epoch: epoch)
         let said = hello + offer.dropLast(SharedSecret.proofByteCount)
@@ -98,9 +103,10 @@ package struct SocketConnection: ~Copyable, Sendable {
     // MARK: - Whole messages of the handshake
 
     private static func read(
-        _ byteCount: Int, from handle: borrowing SocketHandle, while step: String
+        _ byteCount: Int, from handle: borrowing SocketHandle, while step: String,
+        atMost limit: Duration = patience
     ) throws(SocketError) -> [UInt8] {
-        let deadline = ContinuousClock.now + patience
+        let deadline = ContinuousClock.now + limit
         var bytes: [UInt8] = []
         while bytes.count < byteCount {
             let (movement, part) = receive(byteCount - bytes.count, from: handle)

@@ -56,23 +56,8 @@ struct EmulateCommand: ParsableCommand {
     @Option(name: .customLong("attention.split"), help: "Divide attention by heads or sequence.")
     var attentionSplit = AttentionSplit.heads
 
-    @Option(
-        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept)."
-    )
-    var clock = ClockKind.virtual
-
-    @Option(help: "Wall time per emulated time of a paced run: auto, or a number.")
-    var dilation = DilationChoice.automatic
-
-    @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
-    var overrunLimit = 0.01
-
-    @Option(
-        help: """
-            When the kernel refuses a NUMA binding or pages lie elsewhere: strict ends the run \
-            (exit 69 or 73), best-effort says so and goes on.
-            """)
-    var binding = BindingStrictness.strict
+    @OptionGroup var time: ClockOptions
+    @OptionGroup var strictness: BindingOptions
 
     @OptionGroup(title: "Policies") var policy: EmulationPolicyOptions
 
@@ -101,13 +86,10 @@ struct EmulateCommand: ParsableCommand {
             throw ValidationError(
                 "\(name) must be \(allowed.lowerBound) to \(allowed.upperBound)")
         }
-        guard overrunLimit >= 0, overrunLimit <= 1 else {
-            throw ValidationError("--overrun-limit must lie between 0 and 1")
-        }
-        guard clock != .native || (!explain && trace == nil) else {
+        guard time.clock != .native || (!explain && trace == nil) else {
             throw ValidationError("--explain and --trace need emulated time, not --clock native")
         }
-        guard system.runsAsProcesses || clock == .virtual else {
+        guard system.runsAsProcesses || time.clock == .virtual else {
             throw ValidationError("\(system.rawValue) is a timing schedule: it has no other clock")
         }
         guard system.runsAsProcesses || recovery.faults.isEmpty else {
@@ -156,11 +138,12 @@ struct EmulateCommand: ParsableCommand {
         return EmulationRequest(
             system: system, model: model, topology: topology, topologyPath: path,
             batchSize: batch, promptTokenCount: promptTokens, tokenCount: tokens, seed: seed,
-            clock: clock, dilation: dilation, overrunLimit: overrunLimit,
+            clock: time.clock, dilation: time.dilation,
+            overrunLimit: time.overrunLimit,
             attentionSplit: attentionSplit.wire, policy: try policy.policy(),
             replay: replay, recordsTimeline: explain || trace != nil,
             recovery: recovery.policy, faults: recovery.faults,
-            binding: binding)
+            binding: strictness.binding)
     }
 }
 

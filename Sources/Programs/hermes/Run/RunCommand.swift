@@ -81,23 +81,8 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "One process, no workers: what the sharded run must equal.")
     var reference = false
 
-    @Option(
-        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept)."
-    )
-    var clock = ClockKind.virtual
-
-    @Option(help: "Wall time per emulated time of a paced run: auto, or a number.")
-    var dilation = DilationChoice.automatic
-
-    @Option(help: "Share of deadlines that a paced run may miss before it ends with exit 76.")
-    var overrunLimit = 0.01
-
-    @Option(
-        help: """
-            When the kernel refuses a NUMA binding or pages lie elsewhere: strict ends the run \
-            (exit 69 or 73), best-effort says so and goes on.
-            """)
-    var binding = BindingStrictness.strict
+    @OptionGroup var time: ClockOptions
+    @OptionGroup var strictness: BindingOptions
 
     @Flag(help: "Print one layer's timeline as a table to re-compute by hand.")
     var explain = false
@@ -119,10 +104,7 @@ struct RunCommand: ParsableCommand {
             throw ValidationError("--sparsity must lie between 0 and 0.99")
         }
         try validateMode()
-        guard overrunLimit >= 0, overrunLimit <= 1 else {
-            throw ValidationError("--overrun-limit must lie between 0 and 1")
-        }
-        guard clock != .native || (!explain && trace == nil) else {
+        guard time.clock != .native || (!explain && trace == nil) else {
             throw ValidationError("--explain and --trace need emulated time, not --clock native")
         }
         guard !reference || (!explain && trace == nil) else {
@@ -138,7 +120,7 @@ struct RunCommand: ParsableCommand {
         guard !reference || (!launch.carriesOverTCP && !launch.dryRun) else {
             throw ValidationError("--reference has one process: there is no worker to launch")
         }
-        guard clock != .paced || launch.launcher == .local else {
+        guard time.clock != .paced || launch.launcher == .local else {
             throw ValidationError(
                 "--clock paced needs --launcher local: hosts do not share a wall clock")
         }
@@ -157,7 +139,7 @@ struct RunCommand: ParsableCommand {
         if let option = policy.given, !predicted {
             throw ValidationError("\(option) needs --predicted")
         }
-        guard evaluate == nil || clock != .paced else {
+        guard evaluate == nil || time.clock != .paced else {
             throw ValidationError(
                 "--evaluate runs the dense model between the tokens, which no paced clock allows")
         }
@@ -178,11 +160,13 @@ struct RunCommand: ParsableCommand {
                 ignoresEnd: ignoresEnd, policy: predicted ? policy : nil, sparsity: sparsity,
                 evaluatedText: evaluate, assessesQuality: quality ?? predicted,
                 temperature: temperature, seed: seed,
-                isReference: reference, clock: reference ? .native : clock, dilation: dilation,
-                overrunLimit: overrunLimit,
+                isReference: reference, clock: reference ? .native : time.clock,
+                dilation: time.dilation,
+                overrunLimit: time.overrunLimit,
                 placement: placement.choice(orElse: predicted ? .paper : .none),
                 partition: placement.partition ?? .roundRobin,
-                recordsTimeline: explain || trace != nil, binding: binding, recovery: recovery,
+                recordsTimeline: explain || trace != nil, binding: strictness.binding,
+                recovery: recovery,
                 launch: launch),
             output: output)
         if launch.dryRun { return try Terminal.emit(session.launchText()) }
@@ -196,32 +180,6 @@ struct RunCommand: ParsableCommand {
         try result.sharded?.proof.enforce(when: "at the end", tellsRefusals: false)
         try result.checkFaithful()
     }
-}
-
-extension ClockKind: ExpressibleByArgument {}
-
-/// `--binding`: what to do about a binding that was not obtained.
-enum BindingStrictness: String, ExpressibleByArgument, CaseIterable {
-    case strict
-    case bestEffort = "best-effort"
-}
-
-/// `--dilation`: measured on this machine, or given.
-enum DilationChoice: ExpressibleByArgument {
-    case automatic
-    case fixed(Dilation)
-
-    init?(argument: String) {
-        if argument == "auto" {
-            self = .automatic
-        } else if let dilation = try? Dilation(parsing: argument) {
-            self = .fixed(dilation)
-        } else {
-            return nil
-        }
-    }
-
-    var defaultValueDescription: String { "auto" }
 }
 
 /// What `run` was asked to do, arguments read and checked.

@@ -100,16 +100,7 @@ struct StressCommand: ParsableCommand {
     @Option(help: "Seed of the load, of random placement and of faults left open.")
     var seed: UInt64 = 0
 
-    @Option(
-        help: "Clock: virtual (deterministic), paced (real time, stretched), native (no time kept)."
-    )
-    var clock = ClockKind.virtual
-
-    @Option(help: "Wall time per emulated time of a paced run: auto, or a number.")
-    var dilation = DilationChoice.automatic
-
-    @Option(help: "Share of deadlines that a paced cell may miss before the end is exit 76.")
-    var overrunLimit = 0.01
+    @OptionGroup var time: ClockOptions
 
     @OptionGroup(title: "Failures") var recovery: RecoveryOptions
 
@@ -143,13 +134,10 @@ struct StressCommand: ParsableCommand {
         guard duration ?? 1 > 0, duration ?? 1 <= 1e6 else {
             throw ValidationError("--duration must be above 0 and at most 1000000 seconds")
         }
-        guard overrunLimit >= 0, overrunLimit <= 1 else {
-            throw ValidationError("--overrun-limit must lie between 0 and 1")
-        }
-        guard clock != .virtual || neighbours == 0 else {
+        guard time.clock != .virtual || neighbours == 0 else {
             throw ValidationError("--neighbours changes nothing in virtual time: choose a --clock")
         }
-        guard clock != .native || slowDimm.isEmpty else {
+        guard time.clock != .native || slowDimm.isEmpty else {
             throw ValidationError(
                 "--slow-dimm changes emulated time, which --clock native has not: see --fault slow")
         }
@@ -227,7 +215,7 @@ struct StressCommand: ParsableCommand {
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }
         try options.deliver(report.json())
         Terminal.complain("written: \(output)/stress.csv")
-        try report.checkFaithful(limit: overrunLimit)
+        try report.checkFaithful(limit: time.overrunLimit)
     }
 
     /// The model's shape, cut to the layers that were asked for.

@@ -117,7 +117,7 @@ struct StressReport {
     func json() -> JSONValue {
         [
             "cells": .array(cells.map(member)), "seed": .unsigned(command.seed),
-            "clock": .string("\(command.clock)"), "model": .string(command.model),
+            "clock": .string("\(command.time.clock)"), "model": .string(command.model),
             "layers": .integer(command.layers), "batch": .integer(command.batch),
             "prompt_tokens": .integer(command.promptTokens), "tokens": .integer(command.tokens),
             "duration_seconds": command.duration.map { JSONValue($0) } ?? .null,
@@ -257,7 +257,7 @@ struct StressReport {
                         figures.meter.layerBounds.mean.map { $0 * figures.layerScale * 1e6 }
                     },
                     imbalances: figures?.meter.imbalances ?? [])
-            }, isEmulated: command.clock != .native, sessionCount: command.sessions
+            }, isEmulated: command.time.clock != .native, sessionCount: command.sessions
         ).all
     }
 }

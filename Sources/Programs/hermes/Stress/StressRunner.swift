@@ -47,9 +47,9 @@ struct StressRunner {
         request.promptTokenCount = command.promptTokens
         request.tokenCount = command.tokens
         request.seed = command.seed &+ UInt64(session)
-        request.clock = command.clock
-        request.dilation = command.dilation
-        request.overrunLimit = command.overrunLimit
+        request.clock = command.time.clock
+        request.dilation = command.time.dilation
+        request.overrunLimit = command.time.overrunLimit
         request.recovery = command.recovery.policy
         request.faults = command.recovery.faults
         request.secondsLimit = command.duration
@@ -80,8 +80,8 @@ struct StressRunner {
         let command = command
         return [
             cell.description, "\(command.batch)", "\(command.promptTokens)", "\(command.tokens)",
-            "\(command.duration ?? 0)", "\(command.seed)", "\(command.clock)",
-            "\(command.dilation)", "\(command.sessions)", "\(command.neighbours)",
+            "\(command.duration ?? 0)", "\(command.seed)", "\(command.time.clock)",
+            "\(command.time.dilation)", "\(command.sessions)", "\(command.neighbours)",
             command.placement.rawValue, command.hotCriterion.rawValue,
             command.predictor.rawValue, "\(command.recovery.restarts)",
             "\(command.recovery.faults)", "\(command.slowDimm)",
@@ -93,7 +93,7 @@ struct StressRunner {
         var slowdowns = Array(repeating: 1.0, count: request.topology.dimms.count)
         for slow in command.slowDimm { slowdowns[slow.dimm] = slow.factor }
         let observer = StressObserver(
-            slowdowns: slowdowns, usesWallTime: command.clock != .virtual, title: title,
+            slowdowns: slowdowns, usesWallTime: command.time.clock != .virtual, title: title,
             tokenCount: command.tokens - 1)
         request.observer = observer
         switch try Emulation.run(request, logger: logger) {
@@ -114,7 +114,7 @@ struct StressRunner {
         let count = Double(max(1, records.count))
         return StressFigures(
             meter: meter, isTimed: processes.time != nil,
-            hasWallRoundTrips: command.clock != .virtual,
+            hasWallRoundTrips: command.time.clock != .virtual,
             tokenCount: meter.imbalances.count, emulatedSeconds: timed.decodeSeconds,
             remapCount: timed.remapCount,
             remapByteCount: records.reduce(0) { $0 + $1.remapByteCount },

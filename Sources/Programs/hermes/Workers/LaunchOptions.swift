@@ -32,8 +32,8 @@ struct LaunchOptions: ParsableArguments {
 
     @Option(
         help: """
-            HOST:PORT at which workers on other hosts reach this process (default: this host's \
-            name, any port; 127.0.0.1 for local workers).
+            HOST:PORT at which workers on other hosts reach this process (default: all \
+            interfaces under this host's name, any port; 127.0.0.1 for local workers).
             """)
     var listen: String?
 
@@ -65,6 +65,10 @@ struct LaunchOptions: ParsableArguments {
                 "--launcher \(launcher.rawValue) needs --secret-file; to make one: "
                     + "(umask 077; head -c 32 /dev/urandom > FILE)")
         }
+        guard launcher != .local || (workerProgram == nil && workerModel == nil) else {
+            throw ValidationError(
+                "--worker-program and --worker-model need --launcher ssh or slurm")
+        }
         guard connectTimeout > 0, connectTimeout <= 86_400 else {
             throw ValidationError("--connect-timeout must lie between 0 and 86400 seconds")
         }
@@ -87,11 +91,11 @@ struct LaunchOptions: ParsableArguments {
         var reach = WorkerReach()
         reach.launcher = launcher
         reach.programPath = workerProgram
-        reach.modelPath = workerModel
+        reach.modelPath = workerModel.map(Self.absolute)
         guard carriesOverTCP else { return reach }
         if launcher == .slurm, !dryRun { try checkAllocation() }
         reach.rendezvous = try SocketRendezvous.open(
-            at: try address(), secretPath: secretFile,
+            at: try address(), secretPath: secretFile.map(Self.absolute),
             patience: .milliseconds(Int64(1000 * connectTimeout)))
         return reach
     }
@@ -118,9 +122,12 @@ struct LaunchOptions: ParsableArguments {
             """
     }
 
+    /// A worker elsewhere starts in another folder.
+    static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
+
     private func address() throws -> SocketAddress {
         guard let listen else {
-            let host = launcher == .local ? "127.0.0.1" : ProcessInfo.processInfo.hostName
+            let host = launcher == .local ? "127.0.0.1" : SocketRendezvous.allInterfaces
             return SocketAddress(host: host, port: 0)
         }
         do {

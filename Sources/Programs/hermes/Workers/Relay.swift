@@ -1,8 +1,7 @@
 import LinkRecords
 import Messages
 
-// Neurons that change their DIMM travel over the coordinator where no memory is shared. A
-// connection
+// Neurons that change their DIMM travel over the coordinator where no memory is shared. A connection
 // keeps order, so the donor's come to the coordinator before its answer, and to the receiver before
 // the request to take them: as in a ring of two workers, nobody ever waits for them.
 
@@ -82,6 +81,8 @@ final class RelayingLink: SortingLink {
                 "\(message.count) bytes of neurons for DIMM \(header.auxiliary): no way leads there"
             )
         }
+        // Its worker is lost and not replaced yet.
+        guard !link.isClosed else { return }
         header.auxiliary = dimm
         do {
             try link.send(byteCount: message.count) {

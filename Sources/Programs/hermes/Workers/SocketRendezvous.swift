@@ -16,6 +16,10 @@ final class SocketRendezvous {
     /// Where a worker on this machine finds the secret: in a descriptor that it inherits.
     static let nearPath = "/proc/self/fd/\(WorkerFleet.linkDescriptor)"
 
+    /// What stands for all interfaces where a process listens, and for itself where it connects.
+    static let allInterfaces = "0.0.0.0"
+
+    /// Where workers connect.
     let address: SocketAddress
     /// Where workers on other hosts find the secret.
     let secretPath: String?
@@ -35,7 +39,9 @@ final class SocketRendezvous {
             return SocketRendezvous(
                 try SocketListener.open(at: address), secret, memory, secretPath, patience)
         } catch let error as SocketError {
-            throw Failure(.badInput, "cannot wait for workers: \(error)")
+            let code: Failure.Code
+            if case .system = error { code = .machineLacks } else { code = .badInput }
+            throw Failure(code, "cannot wait for workers at \(address): \(error)")
         } catch {
             throw Failure(.machineLacks, "cannot keep the workers' secret: \(error)")
         }
@@ -45,7 +51,12 @@ final class SocketRendezvous {
         _ listener: consuming SocketListener, _ secret: SharedSecret,
         _ memory: consuming SharedSegment, _ secretPath: String?, _ patience: Duration
     ) {
-        address = listener.address
+        let host = listener.address.host
+        let isEverywhere = [Self.allInterfaces, "::"].contains(host)
+        address =
+            isEverywhere
+            ? SocketAddress(host: ProcessInfo.processInfo.hostName, port: listener.address.port)
+            : listener.address
         self.listener = listener
         self.secret = secret
         secretMemory = memory

@@ -86,6 +86,7 @@ struct WorkerCommand: ParsableCommand {
 
     func run() throws {
         try bond()
+        hashAhead()
         let link = try attach()
         defer { leave(link) }
         do {
@@ -107,6 +108,15 @@ struct WorkerCommand: ParsableCommand {
         } catch {
             throw Failure(.machineLacks, "cannot tie the worker to its coordinator: \(error)")
         }
+    }
+
+    /// Fills the cache of hashes while nobody waits: what lies unread on a connection for a minute
+    /// ends it, and a large file takes longer. What is wrong is said when the model is opened.
+    private func hashAhead() {
+        guard modelSHA256 != nil, let modelName, let file = try? ModelFile.open(path: modelName),
+            let descriptor = file.descriptor
+        else { return }
+        _ = try? ModelHash.hexadecimal(of: descriptor)
     }
 
     private func attach() throws -> any CarriedLink {

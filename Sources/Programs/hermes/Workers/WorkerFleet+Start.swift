@@ -71,6 +71,12 @@ extension WorkerFleet {
         _ places: [WorkerPlace], _ rendezvous: SocketRendezvous
     ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
         var awaited: [AwaitedWorker] = []
+        // Before the first worker waits for its offer: a large file takes long.
+        if let model = launch.model,
+            places.contains(where: { !launch.reach.isNear(launch.hosts[$0.dimm]) })
+        {
+            modelHash = try modelHash ?? ModelHash.hexadecimal(of: model.descriptor)
+        }
         for place in places {
             try Interruption.check()
             awaited.append(try startSocketWorker(place, rendezvous))
@@ -159,8 +165,8 @@ extension WorkerFleet {
             terms, rendezvous, scarcity, secretFile: rendezvous.secretPath ?? "")
         guard let model = launch.model else { return arguments }
         return arguments + [
-            "--model-name", launch.reach.modelPath ?? model.path, "--model-sha256",
-            try ModelHash.hexadecimal(of: model.descriptor),
+            "--model-name", launch.reach.modelPath ?? LaunchOptions.absolute(model.path),
+            "--model-sha256", try modelHash ?? ModelHash.hexadecimal(of: model.descriptor),
         ]
     }
 
@@ -209,8 +215,7 @@ extension WorkerFleet {
         return worker
     }
 
-    /// - Parameter isNear: whether the process is the worker itself: another's CPU time says
-    /// nothing
+    /// - Parameter isNear: whether the process is the worker itself: another's CPU time says nothing
     ///   of a worker.
     private func watch(
         over worker: WorkerProcess, dimm: Int, isNear: Bool
@@ -245,7 +250,12 @@ extension WorkerFleet {
         dimm: Int, incarnation: Int
     ) throws -> [(dimm: Int, text: String)] {
         links[dimm].close()
-        workers[dimm].kill()
+        if launch.reach.isNear(launch.hosts[dimm]) {
+            workers[dimm].kill()
+        } else {
+            // A launcher hands a request to end on to the other host.
+            workers[dimm].terminate(grace: .seconds(2))
+        }
         var notices: [(dimm: Int, text: String)] = []
         for index in peers.indices {
             guard let other = peers[index].partner(ofDIMM: dimm) else { continue }

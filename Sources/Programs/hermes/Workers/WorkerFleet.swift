@@ -55,6 +55,8 @@ final class WorkerFleet {
     private var loadedFacts: [Int: WorkerFacts] = [:]
     /// Workers that took another's place, in order.
     var restarts: [WorkerRestart] = []
+    /// SHA-256 of the model, once it was needed: workers on other hosts hold theirs against it.
+    var modelHash: String?
     /// What was asked of this machine for each DIMM, and for the rings.
     let binding: FleetBinding
     /// The caps that a paced run's processes share; `nil` for the other clocks.
@@ -256,6 +258,15 @@ final class WorkerFleet {
         // A worker that is reached over a connection waits for its end.
         for link in links { link.close() }
         for (dimm, worker) in workers.enumerated() {
+            guard launch.reach.isNear(launch.hosts[dimm]) else {
+                // The worker has said farewell; how its launcher ends changes nothing of the run.
+                let exit = worker.wait(upTo: .seconds(5)) ?? worker.terminate(grace: .seconds(2))
+                if exit != .exited(code: 0) {
+                    logger.warning(
+                        "launcher ended badly", metadata: ["dimm": "\(dimm)", "end": "\(exit)"])
+                }
+                continue
+            }
             guard let exit = worker.wait(upTo: .seconds(5)) else {
                 throw Failure(.workerLost, "worker of DIMM \(dimm) said farewell and stayed")
             }

@@ -43,11 +43,12 @@ struct WorkerReach {
         case .local:
             return (program, arguments)
         case .ssh:
-            // ssh hands one text to the shell of the other host.
+            // ssh hands one text to the shell of the other host. A connection that several share
+            // would end with the worker that opened it.
             let words = ([program] + arguments).map { Self.quoted($0) }.joined(separator: " ")
             return (
                 "ssh",
-                ["-o", "BatchMode=yes", "-T", host ?? "localhost", "exec " + words]
+                ["-o", "BatchMode=yes", "-S", "none", "-T", host ?? "localhost", "exec " + words]
             )
         case .slurm:
             // A task for each DIMM; cores and memory are bound by the worker itself.
@@ -76,7 +77,7 @@ extension WorkerLaunch {
     /// Bytes of frames that may wait on a connection: a ring's, and neurons that pass through the
     /// coordinator on their way to all other DIMMs.
     var windowCapacity: Int {
-        let relayed = rings.peerCapacity * max(1, hosts.count - 1)
+        let relayed = rings.peers.isEmpty ? 0 : rings.peerCapacity * max(1, hosts.count - 1)
         return RingSegment.capacity(
             forMessageByteCount: messageLimit, messageCount: 3 + relayed / max(1, messageLimit))
     }
