@@ -37,6 +37,22 @@ extension LaunchTests {
             #expect(findings.contains { $0["subject"] as? String == "oversubscription" })
         }
 
+        @Test func `DIMMs on other hosts take nothing of this machine`() throws {
+            func findings(_ options: [String]) throws -> (nodes: String, processes: String) {
+                let outcome = try LaunchTests.start(["doctor", "--topology", "2-dimm"] + options)
+                #expect(outcome.ending == .exited(0), "\(outcome.errors)")
+                let lines = outcome.text.split(separator: "\n").map { String($0) }
+                return (
+                    try #require(lines.first { $0.contains("topology nodes") }),
+                    try #require(lines.first { $0.contains("oversubscription") })
+                )
+            }
+            #expect(try findings([]).processes.contains("3 processes"))
+            let far = try findings(["--set", "dimm_overrides.1.host=node2"])
+            #expect(far.nodes.contains("1 on other hosts"))
+            #expect(far.processes.contains("2 processes"))
+        }
+
         @Test func `A topology with nodes that are not here ends with exit 69`() throws {
             let outcome = try LaunchTests.start(
                 ["doctor", "--topology", "1-dimm", "--set", "channels.0.node=1023"])
@@ -45,7 +61,8 @@ extension LaunchTests {
             #expect(outcome.text.contains("missing  topology nodes"))
         }
 
-        @Test func `What a crash left is named, and removed when told to`() throws {
+        @Test(arguments: ["", "--connect 127.0.0.1:1"])
+        func `What a crash left is named, and removed when told to`(options: String) throws {
             let folder = try ScratchFolder()
             // A worker outlives its coordinator only by mishap: a shell plays one.
             try FileManager.default.copyItem(atPath: "/bin/bash", toPath: folder.entry("hermes"))
@@ -54,7 +71,11 @@ extension LaunchTests {
             let unfinished = try folder.write(".some.trace.123.partial", "half of")
             let place = "cd '\(folder.path)'; "
             var start: Launch? = try Launch(
-                [], script: place + "./hermes worker & while test ! -s identifier; do :; done")
+                [],
+                script: place
+                    + "./hermes worker --coordinator 1 \(options) & "
+                    + "while test ! -s identifier; do :; done"
+            )
             var identifier: Int32?
             start?.wait(for: "the worker's number") {
                 let path = folder.entry("identifier")
@@ -93,10 +114,14 @@ extension LaunchTests {
                 ProcessTable.children(of: run.identifier).count == 4
             }
             let outcome = try LaunchTests.start(["doctor"])
-            let identifiers = ProcessTable.children(of: run.identifier).map(\.identifier)
-            for line in outcome.text.split(separator: "\n") where line.contains("leftovers") {
-                for identifier in identifiers { #expect(!line.contains(" \(identifier)")) }
-            }
+            #expect(outcome.ending == .exited(0), "\(outcome.errors)")
+            let identifiers = Set(
+                ProcessTable.children(of: run.identifier).map { "\($0.identifier)" })
+            #expect(identifiers.count == 4)
+            let line = try #require(
+                outcome.text.split(separator: "\n").first { $0.contains("leftovers") })
+            let numbers = line.split { !$0.isNumber }.map { String($0) }
+            #expect(identifiers.isDisjoint(with: numbers), "\(line)")
             run.send(SIGINT)
             #expect(run.finish(within: .seconds(20)).ending == .exited(130))
         }

@@ -75,6 +75,8 @@ extension LaunchTests {
                     + "\(worst.descriptorCount) (undisturbed \(quiet.descriptorCount)), memory "
                     + "\(worst.residentByteCount >> 20) MiB (\(quiet.residentByteCount >> 20) MiB)")
             #expect(seed > 1)
+            #expect(remedies["restart", default: 0] >= seed)
+            #expect(remedies["repetition", default: 0] >= seed)
         }
     }
 }

@@ -69,6 +69,7 @@ extension LaunchTests {
             let found = try document(
                 model.run(options + ["--fault", "\(fault),token=2,layer=0,step=mlp,dimm=0"]))
             #expect(found.generatedTokens == expected.generatedTokens)
+            #expect(found.recoveries.map(\.remedy) == ["repetition"])
             #expect(found.dimms.map(\.restarts) == [0, 0, 0, 0])
         }
 
@@ -236,7 +237,10 @@ private struct TransportDocument: Decodable {
         let abortedRemaps: Int
     }
 
+    struct Recovery: Decodable { let remedy: String }
+
     let generatedTokens: [Int]
+    let recoveries: [Recovery]
     let dimms: [DIMM]
     let migrations: Migrations
 

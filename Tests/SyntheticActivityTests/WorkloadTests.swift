@@ -187,6 +187,16 @@ import Testing
         #expect(burstTokens.allSatisfy { $0 % 10 >= 7 })
     }
 
+    @Test func `A burst that never ends is there from the first token`() throws {
+        var sequence = try sequence(
+            "bursts@density=0.001,exponent=0,period=10,duty=1,width=0.25,level=0.5")
+        for _ in 0..<12 {
+            #expect(sequence.isBursting)
+            #expect(sequence.activeNeurons(layer: 0, block: 1).memberCount > 200)
+            sequence.advance()
+        }
+    }
+
     @Test func `A hot DIMM gets its share from the first token after the prompt`() throws {
         var sequence = try sequence("hot-dimm@dimm=2,share=0.5,density=0.1")
         let homes = (0..<2).map { _ in

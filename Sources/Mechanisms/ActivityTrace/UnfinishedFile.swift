@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A file in the making, beside its destination: it gets its name when it is complete, and is
 /// removed when its owner dies before that. So no half-written file ever has the name.
-struct UnfinishedFile: ~Copyable, Sendable {
+package struct UnfinishedFile: ~Copyable, Sendable {
     private let destination: FilePath
     private let temporaryPath: FilePath
     private let descriptor: FileDescriptor
@@ -14,6 +14,15 @@ struct UnfinishedFile: ~Copyable, Sendable {
     /// Bytes written.
     private(set) var byteCount = 0
 
+    private static let suffix = ".partial"
+
+    /// Whether a file is called as one of these.
+    package static func isName(_ name: String) -> Bool {
+        guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }
+        let number = name.dropLast(suffix.count).split(separator: ".").last
+        return number.flatMap { UInt64($0, radix: 36) } != nil && name.count { $0 == "." } >= 3
+    }
+
     /// Creates `.<name>.<number>.partial` in the destination's folder.
     static func create(_ destination: FilePath) throws(ActivityTraceError) -> UnfinishedFile {
         guard let name = destination.lastComponent, name.kind == .regular else {
@@ -21,7 +30,7 @@ struct UnfinishedFile: ~Copyable, Sendable {
         }
         let number = String(UInt64.random(in: .min ... .max), radix: 36)
         let temporaryPath = destination.removingLastComponent()
-            .appending(".\(name.string).\(number).partial")
+            .appending(".\(name.string).\(number)\(suffix)")
         do {
             let descriptor = try FileDescriptor.open(
                 temporaryPath, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],

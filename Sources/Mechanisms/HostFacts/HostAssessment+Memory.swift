@@ -58,7 +58,10 @@ extension HostAssessment {
         let counts = Dictionary(grouping: demand.workers.flatMap(\.nodes)) { $0 }
         let list = counts.sorted { $0.key < $1.key }
             .map { "\($0.value.count) on node \($0.key)" }.joined(separator: ", ")
-        let text = "\(demand.topologyName): \(demand.dimmCount) DIMMs, \(list)"
+        let elsewhere =
+            demand.farDIMMCount > 0
+            ? " (\(demand.farDIMMCount) on other hosts, for run --launcher ssh or slurm)" : ""
+        let text = "\(demand.topologyName): \(demand.dimmCount) DIMMs\(elsewhere), \(list)"
         guard let remark = demand.nodeRemark else {
             return Finding("topology nodes", .ok, text, why: why)
         }

@@ -6,7 +6,7 @@ package struct HostDemand: Equatable, Sendable {
         package let nodes: [Int]
         /// Where its memory is to come from.
         package let memoryNodes: [Int]
-        /// `nil` without a model.
+        /// `nil` without a model, and on another host.
         package let byteCount: Int?
         /// Whether its memory is to come from the kernel's pool of huge pages.
         package let takesPooledPages: Bool
@@ -24,6 +24,8 @@ package struct HostDemand: Equatable, Sendable {
 
     package let topologyName: String
     package let dimmCount: Int
+    /// How many of them have their workers on other hosts.
+    package let farDIMMCount: Int
     /// In DIMM order; empty when ``nodeProblem`` is set.
     package let workers: [Worker]
     /// Why the topology's nodes cannot be had here.
@@ -36,11 +38,13 @@ package struct HostDemand: Equatable, Sendable {
     package let byteCount: Int?
 
     package init(
-        topologyName: String, dimmCount: Int, workers: [Worker], nodeProblem: String?,
+        topologyName: String, dimmCount: Int, farDIMMCount: Int = 0, workers: [Worker],
+        nodeProblem: String?,
         nodeRemark: String? = nil, ringByteCount: Int? = nil, byteCount: Int? = nil
     ) {
         self.topologyName = topologyName
         self.dimmCount = dimmCount
+        self.farDIMMCount = farDIMMCount
         self.workers = workers
         self.nodeProblem = nodeProblem
         self.nodeRemark = nodeRemark
@@ -48,6 +52,6 @@ package struct HostDemand: Equatable, Sendable {
         self.byteCount = byteCount
     }
 
-    /// The coordinator and one worker per DIMM.
-    package var processCount: Int { 1 + dimmCount }
+    /// The coordinator and one worker for each DIMM of this machine.
+    package var processCount: Int { 1 + dimmCount - farDIMMCount }
 }

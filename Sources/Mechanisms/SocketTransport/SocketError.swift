@@ -20,6 +20,8 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
     case refusedByPeer(SocketRefusal)
     /// The file of the secret cannot be used.
     case secretFile(path: String, rule: String)
+    /// No connections can be waited for, or taken.
+    case listening(cause: Errno)
     /// The operating system refused.
     case system(step: String, cause: Errno)
 
@@ -35,6 +37,7 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
         case .wrongSecret: "connection refused: the other side does not know the secret"
         case .refusedByPeer(let refusal): "the other side refused: \(refusal)"
         case .secretFile(let path, let rule): "secret file '\(path)': \(rule)"
+        case .listening(let cause): "cannot listen: \(cause)"
         case .system(let step, let cause): "\(step): \(cause)"
         }
     }

@@ -81,7 +81,7 @@ func listen(at address: KernelAddress) throws(SocketError) -> SocketHandle {
     setOption(SOL_SOCKET, SO_REUSEADDR, 1, of: handle)
     let isBound = unsafe address.with { unsafe bind(handle.number, $0, $1) } == 0
     guard isBound, Glibc.listen(handle.number, 128) == 0 else {
-        throw .system(step: "listening", cause: .current)
+        throw .listening(cause: .current)
     }
     return handle
 }
@@ -111,7 +111,7 @@ func accept(from listener: borrowing SocketHandle) throws(SocketError) -> Socket
     }
     switch Errno.current {
     case .wouldBlock, .resourceTemporarilyUnavailable, .interrupted, .connectionAbort: return nil
-    case let cause: throw .system(step: "accepting a connection", cause: cause)
+    case let cause: throw .listening(cause: cause)
     }
 }
 

@@ -6,7 +6,7 @@ internal import SystemPackage
 /// another process later.
 package struct IdentifiedProcess: Equatable, Sendable {
     package let processIdentifier: Int32
-    /// Clock ticks from the machine's start to the process's; field 22 of `/proc/PID/stat`.
+    /// As ``ProcessStatus/startTime``.
     private let startTime: UInt64
 
     /// `nil` when there is no such process, or it has ended and nobody has reaped it.
@@ -41,12 +41,9 @@ package struct IdentifiedProcess: Equatable, Sendable {
     }
 
     private static func startTime(of processIdentifier: Int32) -> UInt64? {
-        guard let text = try? readTextFile("/proc/\(processIdentifier)/stat"),
-            let end = text.lastIndex(of: ")")
+        guard let status = ProcessStatus(processIdentifier: processIdentifier),
+            status.state != "Z"
         else { return nil }
-        // From the third field on.
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 19, fields[0] != "Z" else { return nil }
-        return UInt64(fields[19])
+        return status.startTime
     }
 }

@@ -107,11 +107,7 @@ package final class WorkerProcess: Sendable {
     /// Whether a signal has stopped it (SIGSTOP): its state in /proc is T.
     package func isStopped() -> Bool {
         knownExit.withLock { known in
-            guard known == nil,
-                let text = try? readTextFile("/proc/\(processIdentifier)/stat"),
-                let end = text.lastIndex(of: ")")
-            else { return false }
-            return text[end...].dropFirst(2).first == "T"
+            known == nil && ProcessStatus(processIdentifier: processIdentifier)?.state == "T"
         }
     }
 

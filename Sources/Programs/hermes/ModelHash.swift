@@ -25,7 +25,15 @@ enum ModelHash {
     }
 
     /// Of the running program.
-    static func ofProgram() throws -> String { try compute("/proc/\(getpid())/exe") }
+    static func ofProgram() throws -> String { try ofFile("/proc/\(getpid())/exe") }
+
+    /// Of any file, not remembered.
+    static func ofFile(_ path: String) throws -> String {
+        guard FileManager.default.isReadableFile(atPath: path) else {
+            throw Failure(.badInput, "cannot read '\(path)'")
+        }
+        return try compute(path)
+    }
 
     private static func isHash(_ text: String) -> Bool {
         text.utf8.count == 64 && text.allSatisfy { $0.isASCII && $0.isHexDigit }

@@ -30,6 +30,7 @@ package struct WorkloadSequence: Sendable {
         }
         self.random = random
         drawAll()
+        updateBurst()
     }
 
     /// Another text of the same law: equal frequencies, other draws.
@@ -37,6 +38,7 @@ package struct WorkloadSequence: Sendable {
         var other = self
         other.random = SplitMix64(seed: seed)
         other.drawAll()
+        other.updateBurst()
         return other
     }
 

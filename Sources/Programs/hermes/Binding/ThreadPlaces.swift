@@ -1,5 +1,6 @@
 import Foundation
 import NUMABinding
+import Supervision
 
 /// Where this process's threads and pages are.
 enum ThreadPlaces {
@@ -17,15 +18,7 @@ enum ThreadPlaces {
     private static func lastCPUs() -> [Int] {
         let folder = "/proc/self/task"
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return tasks.compactMap { task in
-            // The name in field 2 may hold anything; "processor" is field 39, proc(5).
-            guard
-                let text = try? String(contentsOfFile: "\(folder)/\(task)/stat", encoding: .utf8),
-                let end = text.lastIndex(of: ")"),
-                case let fields = text[end...].split(separator: " "), fields.count > 37
-            else { return nil }
-            return Int(fields[37])
-        }
+        return tasks.compactMap { ProcessStatus(path: "\(folder)/\($0)/stat")?.lastCPU }
     }
 
     /// Pages of this process that no file stands behind, by node; `nil` where the kernel does not

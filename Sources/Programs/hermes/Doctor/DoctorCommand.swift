@@ -87,11 +87,14 @@ struct DoctorCommand: ParsableCommand {
     }
 
     private func demand(of topology: Topology) throws -> HostDemand {
+        // On other hosts, with nodes like these and memory of their own.
+        let farDIMMs = Launcher.ssh.farDIMMs(of: topology)
         let plan = try openModel().map {
             ResourcePlan(
                 model: $0, topology: topology,
                 contextCapacity: min(Self.contextTokenCount, $0.shape.contextLength),
-                isSparse: false, isReference: false)
+                isSparse: false, isReference: false,
+                farDIMMs: farDIMMs)
         }
         var problem: String?
         var assignment: NodeAssignment?
@@ -102,14 +105,16 @@ struct DoctorCommand: ParsableCommand {
             problem = failure.description
         }
         let workers = (assignment?.dimms ?? []).enumerated().map { dimm, nodes in
-            HostDemand.Worker(
+            let isNear = !farDIMMs.contains(dimm)
+            return HostDemand.Worker(
                 nodes: nodes.processors, memoryNodes: nodes.memory,
-                byteCount: plan?.dimmByteCounts[dimm],
-                takesPooledPages: topology.dimms[dimm].binding.hugePages == .hugetlbfs)
+                byteCount: isNear ? plan?.dimmByteCounts[dimm] : nil,
+                takesPooledPages: isNear
+                    && topology.dimms[dimm].binding.hugePages == .hugetlbfs)
         }
         return HostDemand(
-            topologyName: topology.name, dimmCount: topology.dimms.count, workers: workers,
-            nodeProblem: problem,
+            topologyName: topology.name, dimmCount: topology.dimms.count,
+            farDIMMCount: farDIMMs.count, workers: workers, nodeProblem: problem,
             nodeRemark: assignment.flatMap { $0.isModelled ? $0.remarks.first : nil },
             ringByteCount: plan?.ringByteCount, byteCount: plan?.neededByteCount)
     }

@@ -1,3 +1,4 @@
+import ActivityTrace
 import Foundation
 import Glibc
 import HostFacts
@@ -17,18 +18,18 @@ struct Leftovers {
     static func found(in folders: [String]) -> Leftovers {
         let identifiers = names("/proc").compactMap { Int32($0) }.sorted()
         var leftovers = Leftovers()
-        leftovers.workers = identifiers.filter(isAbandonedWorker).compactMap {
-            IdentifiedProcess($0)
+        // Who it is comes before what it is: a number may belong to another process by then.
+        leftovers.workers = identifiers.compactMap { IdentifiedProcess($0) }.filter {
+            isAbandonedWorker($0.processIdentifier)
         }
         let candidates =
             names("/dev/shm").filter { $0.hasPrefix("hermes-") }.map { "/dev/shm/" + $0 }
-            + folders.flatMap { folder in
-                names(folder).filter { $0.hasPrefix(".") && $0.hasSuffix(".partial") }
-                    .map { folder + "/" + $0 }
+            + Set(folders.map(resolved)).flatMap { folder in
+                names(folder).filter(UnfinishedFile.isName).map { folder + "/" + $0 }
             }
         let own = candidates.filter(isOwn)
         if !own.isEmpty {
-            let open = openFiles(of: identifiers)
+            let open = usedFiles(of: identifiers)
             leftovers.files = own.filter { !open.contains($0) }.sorted()
         }
         return leftovers
@@ -58,9 +59,9 @@ struct Leftovers {
         let words = arguments(of: identifier)
         guard isOwn("/proc/\(identifier)"), isHermes(identifier),
             words.dropFirst().first == "worker",
-            // One that has a coordinator elsewhere is a launcher's child, and ends with the link.
-            !words.contains("--connect"),
-            let parent = parent(of: identifier), parent != 0
+            // One without is a launcher's child: its coordinator is elsewhere.
+            words.contains("--coordinator"),
+            let parent = ProcessStatus(processIdentifier: identifier)?.parent, parent != 0
         else { return false }
         return !isHermes(parent)
     }
@@ -78,23 +79,22 @@ struct Leftovers {
         return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The second field behind the program's name, which may itself hold blanks; proc(5).
-    private static func parent(of identifier: Int32) -> Int32? {
-        let bytes = FileManager.default.contents(atPath: "/proc/\(identifier)/stat") ?? Data()
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        return fields.count > 1 ? Int32(fields[1]) : nil
-    }
-
-    private static func openFiles(of identifiers: [Int32]) -> Set<String> {
+    /// Files that a process has open or mapped, as the kernel names them.
+    private static func usedFiles(of identifiers: [Int32]) -> Set<String> {
         Set(
             identifiers.flatMap { identifier in
-                names("/proc/\(identifier)/fd").compactMap {
-                    try? FileManager.default.destinationOfSymbolicLink(
-                        atPath: "/proc/\(identifier)/fd/" + $0)
+                ["fd", "map_files"].flatMap { kind in
+                    names("/proc/\(identifier)/\(kind)").compactMap {
+                        try? FileManager.default.destinationOfSymbolicLink(
+                            atPath: "/proc/\(identifier)/\(kind)/" + $0)
+                    }
                 }
             })
+    }
+
+    /// The folder's name as the kernel has it.
+    private static func resolved(_ folder: String) -> String {
+        URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
     }
 
     private static func isOwn(_ path: String) -> Bool {

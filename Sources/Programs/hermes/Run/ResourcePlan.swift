@@ -22,6 +22,8 @@ struct ResourcePlan {
     /// Whether the coordinator keeps keys and values, to send them to a worker that takes another's
     /// place.
     private let keepsRows: Bool
+    /// DIMMs whose workers run on other hosts.
+    private let farDIMMs: Set<Int>
     let contextCapacity: Int
     private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
@@ -44,7 +46,7 @@ struct ResourcePlan {
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
         isReference: Bool, placement: PlacementChoice = .none, keepsRows: Bool = false,
-        homes: Homes = .roundRobin
+        farDIMMs: Set<Int> = [], homes: Homes = .roundRobin
     ) {
         self.model = model
         self.topology = topology
@@ -53,6 +55,7 @@ struct ResourcePlan {
         self.isReference = isReference
         self.placement = placement
         self.keepsRows = keepsRows
+        self.farDIMMs = farDIMMs
         self.homes = homes
         let count = topology.dimms.count
         let mobility = ShardMobility(
@@ -78,7 +81,7 @@ struct ResourcePlan {
         ResourcePlan(
             model: model, topology: topology, contextCapacity: contextCapacity,
             isSparse: isSparse, isReference: isReference, placement: placement,
-            keepsRows: keepsRows, homes: homes)
+            keepsRows: keepsRows, farDIMMs: farDIMMs, homes: homes)
     }
 
     private static func keyValueByteCount(
@@ -216,12 +219,13 @@ struct ResourcePlan {
         2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
     }
 
-    /// Bytes of weights, caches, rings and processes together.
+    /// Bytes that this machine's memory holds of weights, caches, rings and processes.
     var neededByteCount: Int {
         let keyValues = Self.keyValueByteCount(
             model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
-        let sharded = dimmByteCounts.reduce(0, +) + ringByteCount
-        let processCount = isReference ? 1 : 1 + topology.dimms.count
+        let near = dimmByteCounts.indices.filter { !farDIMMs.contains($0) }
+        let sharded = near.reduce(0) { $0 + dimmByteCounts[$1] } + ringByteCount
+        let processCount = isReference ? 1 : 1 + near.count
         // The prefill keeps a copy of keys and values until the DIMMs have theirs.
         return (isReference ? 0 : sharded + (keepsRows ? keyValues : 0)) + keyValues
             + processCount * Self.processOverheadByteCount

@@ -98,6 +98,7 @@ struct RunSession {
             model: loaded.model, topology: topology, contextCapacity: contextCapacity,
             isSparse: rule != nil, isReference: request.isReference,
             placement: request.placement, keepsRows: request.recovery.restarts > 0,
+            farDIMMs: request.launch.launcher.farDIMMs(of: topology),
             homes: request.partition.readsPrompt ? .undecided : .roundRobin)
         if request.isReference {
             try plan.check()

@@ -56,9 +56,9 @@ struct StressActivity: ActivitySource {
         // All sequences are of one law: what is frequent is so in each. Their bursts coincide.
         let first = WorkloadSequence(workload, shape: shape, seed: seed)
         sequences = [first]
-        for index in 1..<max(1, batchSize) {
-            sequences.append(first.parted(seed: seed &+ UInt64(index)))
-        }
+        // Drawn, not counted: the sessions' own seeds are consecutive.
+        var seeds = SplitMix64(seed: seed)
+        for _ in 1..<max(1, batchSize) { sequences.append(first.parted(seed: seeds.next())) }
     }
 
     mutating func aim(at placement: ShapePlacement, from token: Int) {

@@ -211,9 +211,10 @@ struct StressCommand: ParsableCommand {
                 folder: output + "/emulations", program: try ModelHash.ofProgram()))
         let outcome = try series.run(cells)
         let report = StressReport(command: self, cells: cells, outcome: outcome)
-        try report.write(to: output, withFigures: plots)
+        let document = report.json()
+        try report.write(document, to: output, withFigures: plots)
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }
-        try options.deliver(report.json())
+        try options.deliver(document)
         Terminal.complain("written: \(output)/stress.csv")
         try report.checkFaithful(limit: time.overrunLimit)
     }

@@ -59,9 +59,11 @@ struct StressReport {
     private var hasWindows: Bool { Set(cells.compactMap(\.windowTokenCount)).count > 1 }
 
     /// Writes stress.csv, stress.json and, if asked to, figures/.
-    func write(to folder: String, withFigures: Bool) throws {
+    ///
+    /// - Parameter document: of ``json()``, which looks at the clock.
+    func write(_ document: JSONValue, to folder: String, withFigures: Bool) throws {
         try WholeFile.write(Array(csv.utf8), to: folder + "/stress.csv")
-        try WholeFile.write(Array(json().rendered().utf8), to: folder + "/stress.json")
+        try WholeFile.write(Array(document.rendered().utf8), to: folder + "/stress.json")
         guard withFigures else { return }
         _ = try FigureFiles.draw(charts, in: folder + "/figures")
     }

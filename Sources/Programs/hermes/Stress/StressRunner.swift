@@ -76,15 +76,16 @@ struct StressRunner {
     }
 
     /// All that an answer depends on beside model and topology.
-    func description(_ cell: StressCell) -> String {
+    func description(_ cell: StressCell) throws -> String {
         let command = command
+        let trace = try cell.workload.file.map { try ModelHash.ofFile($0) } ?? ""
         return [
             cell.description, "\(command.batch)", "\(command.promptTokens)", "\(command.tokens)",
             "\(command.duration ?? 0)", "\(command.seed)", "\(command.time.clock)",
             "\(command.time.dilation)", "\(command.sessions)", "\(command.neighbours)",
             command.placement.rawValue, command.hotCriterion.rawValue,
             command.predictor.rawValue, "\(command.recovery.restarts)",
-            "\(command.recovery.faults)", "\(command.slowDimm)",
+            "\(command.recovery.faults)", "\(command.slowDimm)", trace,
         ].joined(separator: "; ")
     }
 

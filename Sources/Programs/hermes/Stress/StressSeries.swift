@@ -31,7 +31,7 @@ struct StressSeries {
             try Interruption.check()
             let title = "\(index + 1) of \(cells.count): \(cell.description)"
             Progress.show(title)
-            let key = store.key(runner.description(cell), requests[index])
+            let key = store.key(try runner.description(cell), requests[index])
             if let answer: StressAnswer = store.answer(named: "stress-", key: key) {
                 outcome.answers[cell] = answer
                 outcome.keptCount += 1
@@ -54,7 +54,8 @@ struct StressSeries {
         let own = try runner.run(cell, session: 0, title: title)
         guard case .measured(var sum) = own else { return own }
         for (part, process) in parts {
-            guard case .measured(let figures) = try part.answer(of: process) else { return own }
+            let answer = try part.answer(of: process)
+            guard case .measured(let figures) = answer else { return answer }
             sum += figures
         }
         return .measured(sum)

@@ -6,6 +6,20 @@ import Topology
 /// `--launcher`: who starts the workers' processes.
 enum Launcher: String, ExpressibleByArgument, CaseIterable {
     case local, ssh, slurm
+
+    /// Whether a worker of that host is a child of this process.
+    func isNear(_ host: String?) -> Bool {
+        switch self {
+        case .local: true
+        case .ssh: host == nil
+        case .slurm: false
+        }
+    }
+
+    /// DIMMs whose workers take nothing of this machine.
+    func farDIMMs(of topology: Topology) -> Set<Int> {
+        Set(topology.dimms.filter { !isNear($0.hostName) }.map(\.index))
+    }
 }
 
 /// `--transport`: what carries the messages between coordinator and workers.

@@ -1,7 +1,7 @@
 import LinkRecords
 import Messages
 
-// Neurons that change their DIMM travel over the coordinator where no memory is shared. A connection
+// Neurons that change their DIMM travel over the coordinator where no memory is shared. A link
 // keeps order, so the donor's come to the coordinator before its answer, and to the receiver before
 // the request to take them: as in a ring of two workers, nobody ever waits for them.
 

@@ -40,7 +40,10 @@ final class SocketRendezvous {
                 try SocketListener.open(at: address), secret, memory, secretPath, patience)
         } catch let error as SocketError {
             let code: Failure.Code
-            if case .system = error { code = .machineLacks } else { code = .badInput }
+            switch error {
+            case .listening, .system: code = .machineLacks
+            default: code = .badInput
+            }
             throw Failure(code, "cannot wait for workers at \(address): \(error)")
         } catch {
             throw Failure(.machineLacks, "cannot keep the workers' secret: \(error)")
@@ -83,6 +86,9 @@ final class SocketRendezvous {
                     rest.removeAll { $0.terms.dimm == dimm }
                     take(connection)
                 }
+            } catch .listening(let cause) {
+                throw Failure(
+                    .machineLacks, "cannot take connections at \(address): \(cause)")
             } catch {
                 Terminal.complain("hermes: turned a connection away: \(error)")
             }

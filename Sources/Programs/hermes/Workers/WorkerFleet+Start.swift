@@ -215,8 +215,8 @@ extension WorkerFleet {
         return worker
     }
 
-    /// - Parameter isNear: whether the process is the worker itself: another's CPU time says nothing
-    ///   of a worker.
+    /// - Parameter isNear: whether the process is the worker itself: another's CPU time says
+    ///   nothing of a worker.
     private func watch(
         over worker: WorkerProcess, dimm: Int, isNear: Bool
     ) -> (watch: LinkWatch, stall: StallWatch?) {

@@ -15,13 +15,7 @@ struct WorkerReach {
     static var sharedMemory: WorkerReach { WorkerReach() }
 
     /// Whether a worker of that host is a child of this process.
-    func isNear(_ host: String?) -> Bool {
-        switch launcher {
-        case .local: true
-        case .ssh: host == nil
-        case .slurm: false
-        }
-    }
+    func isNear(_ host: String?) -> Bool { launcher.isNear(host) }
 
     /// Throws exit 65 for a topology whose hosts the launcher cannot reach.
     func check(_ topology: Topology) throws {
