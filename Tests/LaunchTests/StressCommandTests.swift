@@ -55,6 +55,26 @@ extension LaunchTests {
             }
         }
 
+        /// A trace of the default model, under the shipped shape of that model.
+        @Test func `A recorded trace is a workload`() throws {
+            _ = try DefaultModel.path()
+            let trace = folder.entry("default.trace")
+            let recorded = try LaunchTests.start(
+                ["record", "--tokens", "72", "--prefill", "16", "--output", trace])
+            try #require(recorded.ending == .exited(0), "\(recorded.errors)")
+            let (_, document) = try stress([
+                "--model", "smollm2-135m", "--layers", "0", "--prompt-tokens", "16", "--tokens",
+                "33", "--policy", "none,window", "--workload", "trace@file=\(trace)",
+            ])
+            #expect(Set(document.cells.map(\.workload)) == ["trace@file=\(trace)"])
+            let imbalances = document.cells.compactMap(\.imbalanceMean)
+            try #require(imbalances.count == 2)
+            // QKV of all neurons is shared out evenly; what is uneven is the recorded MLP's, by
+            // noise from token to token more than by skew that lasts.
+            #expect(imbalances.allSatisfy { (1.05..<1.5).contains($0) }, "\(imbalances)")
+            #expect((document.cells[1].remaps ?? 0) > 0)
+        }
+
         @Test func `Who knows the next window balances a drifting load better`() throws {
             let (_, document) = try stress([
                 "--policy", "window,oracle", "--workload", "drift@rate=0.01", "--tokens", "33",
@@ -257,6 +277,7 @@ struct StressDocument: Decodable {
 
     struct Cell: Decodable {
         let policy: String
+        let workload: String
         let dimms: Int
         let window: Int?
         let tokens: Double?

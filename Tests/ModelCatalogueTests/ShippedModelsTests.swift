@@ -7,7 +7,7 @@ import WeightFormats
 enum ShippedModels {
     static let names = [
         "opt-13b", "opt-30b", "opt-66b", "llama2-7b", "llama2-13b", "llama2-70b", "falcon-40b",
-        "falcon-180b",
+        "falcon-180b", "smollm2-135m",
     ]
 
     static var folder: URL {
@@ -38,21 +38,26 @@ enum ShippedModels {
 
     /// Parameters as published, in 10⁹. OPT: the sizes of the facebook/opt checkpoints, whose head
     /// is tied. LLaMA2: the sizes of the meta-llama checkpoints. Falcon: the hub's sizes, 41.8 and
-    /// 179.5, less the copy of the tied head that the checkpoint stores: 0.533 and 0.965.
+    /// 179.5, less the copy of the tied head that the checkpoint stores: 0.533 and 0.965. SmolLM2:
+    /// the hub's size.
     @Test(
         arguments: zip(
             ShippedModels.names,
-            [12.85, 29.97, 65.72, 6.738, 13.016, 68.977, 41.84 - 0.533, 179.52 - 0.965]))
+            [
+                12.85, 29.97, 65.72, 6.738, 13.016, 68.977, 41.84 - 0.533, 179.52 - 0.965, 0.1345,
+            ]))
     func `The number of weights is the published one`(name: String, published: Double) throws {
         let count = Double(try ShippedModels.load(name).weightCount) / 1e9
         #expect(abs(count / published - 1) < 0.01)
     }
 
-    /// 2 (keys, values) x layers x KV heads x head size x 2 bytes, by hand.
+    /// 2 (keys, values) x layers x KV heads x head size x 2 bytes (4 of SmolLM2), by hand.
     @Test(
         arguments: zip(
             ShippedModels.names,
-            [819_200, 1_376_256, 2_359_296, 524_288, 819_200, 327_680, 122_880, 163_840]))
+            [
+                819_200, 1_376_256, 2_359_296, 524_288, 819_200, 327_680, 122_880, 163_840, 46_080,
+            ]))
     func `Keys and values of a position have the size of their heads`(
         name: String, byteCount: Int
     ) throws {

@@ -165,6 +165,13 @@ extension Workload: CustomStringConvertible {
     }
 }
 
+extension Workload {
+    /// ``description``, but a recorded trace goes by its file's name alone: for tables and figures.
+    package var label: String {
+        file.map { "trace \($0.split(separator: "/").last ?? "")" } ?? description
+    }
+}
+
 /// A text that is no workload.
 package enum WorkloadError: Error, Equatable, CustomStringConvertible {
     case kind(String)

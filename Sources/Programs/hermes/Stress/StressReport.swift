@@ -218,7 +218,7 @@ struct StressReport {
 
     private func row(_ cell: StressCell) -> [String] {
         let start = [
-            "\(cell.workload)", "\(dimmCount(cell))", cell.policyName(withWindow: hasWindows),
+            cell.workload.label, "\(dimmCount(cell))", cell.policyName(withWindow: hasWindows),
         ]
         guard let figures = figures(cell) else { return start + ["not supported"] }
         func text(_ value: Double?, _ decimals: Int) -> String {
@@ -249,7 +249,7 @@ struct StressReport {
             points: cells.map { cell in
                 let figures = figures(cell)
                 return StressPoint(
-                    workload: "\(cell.workload)", topology: cell.topology,
+                    workload: cell.workload.label, topology: cell.topology,
                     dimmCount: dimmCount(cell), policy: cell.policyName(withWindow: hasWindows),
                     overPerfect: figures?.meter.overPerfect,
                     layerMicroseconds: figures.flatMap { figures in
