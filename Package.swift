@@ -222,8 +222,8 @@ let package = Package(
             "FuzzTargets",
             imports: [
                 "ActivityTrace", "LinkRecords", "MappedMemory", "Messages", "ModelFile",
-                "OfflinePartition", "PackedSets", "RingTransport", "SparsityCalibration",
-                "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
+                "OfflinePartition", "PackedSets", "RingTransport", "SocketTransport",
+                "SparsityCalibration", "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
             ], products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),

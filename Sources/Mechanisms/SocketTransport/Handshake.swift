@@ -44,15 +44,17 @@ enum Handshake {
     static let helloByteCount = 72 + hostNameByteCount
     static let offerByteCount = 96
 
-    static func hello(dimm: Int, session: LinkSession, epoch: UInt32) -> [UInt8] {
-        bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(dimm)) + bytes(of: session.high)
-            + bytes(of: session.low) + bytes(of: epoch) + bytes(of: UInt32(0))
-            + SharedSecret.randomBytes(count: randomByteCount) + paddedHostName
-    }
-
-    private static var paddedHostName: [UInt8] {
-        let name = SocketTransport.hostName(limit: hostNameByteCount)
-        return name + [UInt8](repeating: 0, count: hostNameByteCount - name.count)
+    /// - Parameter hostName: cut off behind its first 64 bytes; nil for the kernel's.
+    static func hello(
+        dimm: Int, session: LinkSession, epoch: UInt32, hostName: String?
+    ) -> [UInt8] {
+        let name =
+            hostName.map { Array($0.utf8.prefix(hostNameByteCount)) }
+            ?? SocketTransport.hostName(limit: hostNameByteCount)
+        return bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(dimm))
+            + bytes(of: session.high) + bytes(of: session.low) + bytes(of: epoch)
+            + bytes(of: UInt32(0)) + SharedSecret.randomBytes(count: randomByteCount)
+            + name + [UInt8](repeating: 0, count: hostNameByteCount - name.count)
     }
 
     /// The host that a worker says it is on; what is not printable is left out.

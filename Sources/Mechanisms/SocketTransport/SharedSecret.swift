@@ -5,7 +5,7 @@ internal import SystemPackage
 package struct SharedSecret: Sendable {
     /// Fewer could be guessed, more help nobody.
     package static let byteCountRange = 16...4096
-    static let proofByteCount = 32
+    package static let proofByteCount = 32
 
     private let bytes: [UInt8]
 
@@ -39,7 +39,7 @@ package struct SharedSecret: Sendable {
     package var content: [UInt8] { bytes }
 
     /// HMAC-SHA-256 of what was said so far, keyed with the secret.
-    func proof(by speaker: Speaker, of transcript: [UInt8]) -> [UInt8] {
+    package func proof(by speaker: Speaker, of transcript: [UInt8]) -> [UInt8] {
         messageAuthenticationCode(
             key: bytes, of: Array("hermes-emulator \(speaker.rawValue)".utf8) + transcript)
     }
@@ -49,7 +49,7 @@ package struct SharedSecret: Sendable {
     }
 
     /// A proof of one side is none of the other.
-    enum Speaker: String {
+    package enum Speaker: String {
         case coordinator
         case worker
     }

@@ -50,6 +50,11 @@ package final class SocketLink: CarriedLink {
 
     deinit { close() }
 
+    /// Bytes of memory that one end holds at most: what has come, what is being sent.
+    package static func byteCount(capacity: Int) -> Int {
+        FrameInbox.byteCount(capacity: capacity) + FrameHeader.byteCount + capacity / 2
+    }
+
     package var transportName: String { "tcp" }
 
     /// The name of the worker's host, as it told it; on the worker's side, nil.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import LinkRecords
 import Messages
 import SocketTransport
@@ -32,6 +33,11 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
+    /// What Slurm calls this node, which one machine may have several of; nil outside its steps.
+    private static var nodeName: String? {
+        ProcessInfo.processInfo.environment["SLURMD_NODENAME"]
+    }
+
     /// Connects to the coordinator; exit 65 for an address or a secret that is wrong, 69 where no
     /// way leads.
     func link(
@@ -43,7 +49,7 @@ struct ConnectionOptions: ParsableArguments {
         do {
             let connection = try SocketConnection.connect(
                 to: SocketAddress(connect), dimm: dimm, session: session, epoch: epoch,
-                secret: .load(path: secretFile))
+                secret: .load(path: secretFile), hostName: Self.nodeName)
             return SocketLink(adopting: connection, waitPolicy: waitPolicy) {
                 () throws(LinkError) in
             }

@@ -100,14 +100,30 @@ struct LaunchOptions: ParsableArguments {
 
     var carriesOverTCP: Bool { transport == .tcp || launcher != .local }
 
-    /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
-    func reach() throws -> WorkerReach {
+    /// How workers would be started; nobody waits for them.
+    var plannedReach: WorkerReach {
         var reach = WorkerReach()
         reach.launcher = launcher
         reach.programPath = workerProgram
         reach.modelPath = workerModel.map(Self.absolute)
+        return reach
+    }
+
+    /// What workers would be told. The port is known once somebody listens.
+    func plannedContact() throws -> WorkerContact {
+        let address = try address()
+        let host = SocketRendezvous.hostForWorkers(address.host)
+        let known = SocketAddress(host: host, port: address.port)
+        return WorkerContact(
+            address: address.port == 0 ? "\(known)".dropLast() + "PORT" : "\(known)",
+            secretPath: secretFile.map(Self.absolute), process: "PID")
+    }
+
+    /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
+    func reach() throws -> WorkerReach {
+        var reach = plannedReach
         guard carriesOverTCP else { return reach }
-        if launcher == .slurm, !dryRun { try checkAllocation() }
+        if launcher == .slurm { try checkAllocation() }
         reach.rendezvous = try SocketRendezvous.open(
             at: try address(), secretPath: secretFile.map(Self.absolute),
             patience: .milliseconds(Int64(1000 * connectTimeout)))
@@ -130,7 +146,7 @@ struct LaunchOptions: ParsableArguments {
             #SBATCH --nodes=\(max(1, hosts.count))
             #SBATCH --ntasks=\(commands.count)
             \(list)exec \(own.map { WorkerReach.quoted($0) }.joined(separator: " "))
-            # which starts, in the allocation, with an address and sessions of its own:
+            # which starts, in the allocation, with sessions, port and checksum of its own:
             \(commands.map { "# " + $0 }.joined(separator: "\n"))
 
             """

@@ -11,6 +11,16 @@ struct AwaitedWorker {
     let process: WorkerProcess
 }
 
+/// What workers are told of the coordinator, as text: a dry run tells what nobody knows yet by name.
+struct WorkerContact {
+    /// HOST:PORT.
+    let address: String
+    /// Where workers on other hosts find the secret.
+    let secretPath: String?
+    /// The coordinator's process, for workers that it starts itself.
+    var process = "\(getpid())"
+}
+
 /// Where the coordinator waits for its workers' connections.
 final class SocketRendezvous {
     /// Where a worker on this machine finds the secret: in a descriptor that it inherits.
@@ -21,8 +31,7 @@ final class SocketRendezvous {
 
     /// Where workers connect.
     let address: SocketAddress
-    /// Where workers on other hosts find the secret.
-    let secretPath: String?
+    private let secretPath: String?
     private let listener: SocketListener
     private let secret: SharedSecret
     private let secretMemory: SharedSegment
@@ -51,20 +60,25 @@ final class SocketRendezvous {
     }
 
     private init(
-        _ listener: consuming SocketListener, _ secret: SharedSecret,
+        _ listener: SocketListener, _ secret: SharedSecret,
         _ memory: consuming SharedSegment, _ secretPath: String?, _ patience: Duration
     ) {
-        let host = listener.address.host
-        let isEverywhere = [Self.allInterfaces, "::"].contains(host)
-        address =
-            isEverywhere
-            ? SocketAddress(host: ProcessInfo.processInfo.hostName, port: listener.address.port)
-            : listener.address
+        address = SocketAddress(
+            host: Self.hostForWorkers(listener.address.host), port: listener.address.port)
         self.listener = listener
         self.secret = secret
         secretMemory = memory
         self.secretPath = secretPath
         self.patience = patience
+    }
+
+    /// The name by which workers reach a process that listens at `host`.
+    static func hostForWorkers(_ host: String) -> String {
+        [allInterfaces, "::"].contains(host) ? ProcessInfo.processInfo.hostName : host
+    }
+
+    var contact: WorkerContact {
+        WorkerContact(address: "\(address)", secretPath: secretPath)
     }
 
     /// For workers on this machine to inherit.

@@ -27,6 +27,9 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "Process identifier of the coordinator, when that started this process itself.")
     var coordinator: Int32?
 
+    @Flag(help: "End with the process that started this one, whatever that is.")
+    var bonded = false
+
     @OptionGroup var connection: ConnectionOptions
 
     @Option(help: "Names this start of the worker: 32 hexadecimal digits.")
@@ -102,9 +105,9 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func bond() throws {
-        guard let coordinator else { return }
+        guard let parent = coordinator ?? (bonded ? getppid() : nil) else { return }
         do {
-            try ParentBond.join(expectedParent: coordinator)
+            try ParentBond.join(expectedParent: parent)
         } catch {
             throw Failure(.machineLacks, "cannot tie the worker to its coordinator: \(error)")
         }
