@@ -169,7 +169,7 @@ extension FuzzTarget {
         return [hasChecksums ? 1 : 0, 255] + bytes.prefix(count)
     }
 
-    /// What a worker says first, and what a coordinator offers it; the proofs are made by the target.
+    /// What a worker says first, and what a coordinator offers it; the target makes the proofs.
     package static func handshakeSeeds() -> [[UInt8]] {
         func bytes<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
             (0..<Number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }

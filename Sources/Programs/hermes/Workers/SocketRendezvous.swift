@@ -11,7 +11,8 @@ struct AwaitedWorker {
     let process: WorkerProcess
 }
 
-/// What workers are told of the coordinator, as text: a dry run tells what nobody knows yet by name.
+/// What workers are told of the coordinator, as text: a dry run gives names to what nobody knows
+/// yet.
 struct WorkerContact {
     /// HOST:PORT.
     let address: String
