@@ -94,6 +94,7 @@ let package = Package(
         layer(.c, "CLinuxShims"),
         layer(.c, "CNUMA", apt: "libnuma-dev"),
         layer(.c, "COpenSSL", apt: "libssl-dev"),
+        layer(.c, "CRDMA", apt: "librdmacm-dev"),
         layer(.c, "CVectorKernels"),
         layer(.c, "CZlib", apt: "zlib1g-dev"),
 
@@ -116,6 +117,10 @@ let package = Package(
             products: ["SystemPackage"], beside: ["RingProtocol.pml"]),
         layer(
             .mechanisms, "SocketTransport", imports: ["COpenSSL", "LinkRecords", "Messages"],
+            products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "RDMATransport",
+            imports: ["CRDMA", "LinkRecords", "Messages", "SocketTransport"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
@@ -197,8 +202,8 @@ let package = Package(
                 "Coordinator", "DIMMWorker", "FaultInjection", "HardwareModel", "HostFacts",
                 "Kernels", "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
                 "NUMABinding", "NeuronPlacement", "NeuronShards", "NodeMeasurement",
-                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "Reporting",
-                "RingTransport", "Scheduling", "SeededRandom", "SocketTransport",
+                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "RDMATransport",
+                "Reporting", "RingTransport", "Scheduling", "SeededRandom", "SocketTransport",
                 "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -209,8 +214,9 @@ let package = Package(
             .programs, "benchmarks",
             imports: [
                 "ActivationPredictor", "CLinuxShims", "Kernels", "LinkRecords", "MappedMemory",
-                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
-                "SeededRandom", "SyntheticActivity", "WeightFormats",
+                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities",
+                "RDMATransport", "RingTransport", "SeededRandom", "SocketTransport",
+                "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
             embedding: ["Texts/evaluation.txt"]),
@@ -268,8 +274,8 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: [
-                "LinkRecords", "Messages", "RingTransport", "SeededRandom", "Simulation",
-                "SocketTransport",
+                "LinkRecords", "Messages", "RDMATransport", "RingTransport", "SeededRandom",
+                "Simulation", "SocketTransport",
             ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
@@ -295,6 +301,11 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite(
+            "RDMATransportTests",
+            imports: [
+                "LinkRecords", "Messages", "RDMATransport", "Simulation", "SocketTransport",
+            ]),
         suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",

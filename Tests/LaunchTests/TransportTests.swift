@@ -221,7 +221,7 @@ extension LaunchTests {
 }
 
 /// What `run --json` says of transports.
-private struct TransportDocument: Decodable {
+struct TransportDocument: Decodable {
     struct DIMM: Decodable {
         struct Host: Decodable {
             let transport: String

@@ -26,6 +26,7 @@ enum Launcher: String, ExpressibleByArgument, CaseIterable {
 enum TransportChoice: String, ExpressibleByArgument, CaseIterable {
     case sharedMemory = "shared-memory"
     case tcp
+    case rdma
 }
 
 /// Where workers run, and how they are reached.
@@ -39,8 +40,8 @@ struct LaunchOptions: ParsableArguments {
 
     @Option(
         help: """
-            What carries messages: shared-memory or tcp (default: shared-memory for local workers, \
-            tcp for others).
+            What carries messages: shared-memory, tcp or rdma (default: shared-memory for local \
+            workers, tcp for others). rdma needs an RDMA device on every host.
             """)
     var transport: TransportChoice?
 
@@ -86,8 +87,8 @@ struct LaunchOptions: ParsableArguments {
         guard connectTimeout > 0, connectTimeout <= 86_400 else {
             throw ValidationError("--connect-timeout must lie between 0 and 86400 seconds")
         }
-        guard carriesOverTCP || (!dryRun && listen == nil && secretFile == nil) else {
-            throw ValidationError("--listen, --secret-file and --dry-run need --transport tcp")
+        guard usesConnections || (!dryRun && listen == nil && secretFile == nil) else {
+            throw ValidationError("--listen, --secret-file and --dry-run need --transport tcp or rdma")
         }
         if let listen {
             do {
@@ -98,7 +99,8 @@ struct LaunchOptions: ParsableArguments {
         }
     }
 
-    var carriesOverTCP: Bool { transport == .tcp || launcher != .local }
+    /// Whether workers connect to this process, instead of sharing memory with it.
+    var usesConnections: Bool { [.tcp, .rdma].contains(transport) || launcher != .local }
 
     /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
     func reach() throws -> WorkerReach {
@@ -106,11 +108,19 @@ struct LaunchOptions: ParsableArguments {
         reach.launcher = launcher
         reach.programPath = workerProgram
         reach.modelPath = workerModel.map(Self.absolute)
-        guard carriesOverTCP else { return reach }
+        guard usesConnections else { return reach }
         if launcher == .slurm, !dryRun { try checkAllocation() }
-        reach.rendezvous = try SocketRendezvous.open(
-            at: try address(), secretPath: secretFile.map(Self.absolute),
-            patience: .milliseconds(Int64(1000 * connectTimeout)))
+        let secretPath = secretFile.map(Self.absolute)
+        let patience = Duration.milliseconds(Int64(1000 * connectTimeout))
+        if transport == .rdma {
+            // The loopback interface has no RDMA device.
+            let isNear = launcher == .local && listen == nil
+            reach.rendezvous = try RDMARendezvous.open(
+                at: isNear ? nil : try address(), secretPath: secretPath, patience: patience)
+        } else {
+            reach.rendezvous = try SocketRendezvous.open(
+                at: try address(), secretPath: secretPath, patience: patience)
+        }
         return reach
     }
 

@@ -103,7 +103,7 @@ final class SocketRendezvous {
 
     /// A worker that cannot connect says why on standard error, and its exit code says how bad it
     /// is.
-    private static func checkLives(_ awaited: [AwaitedWorker]) throws {
+    static func checkLives(_ awaited: [AwaitedWorker]) throws {
         for worker in awaited {
             guard let exit = worker.process.poll() else { continue }
             throw Failure(

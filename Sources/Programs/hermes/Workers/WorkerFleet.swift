@@ -141,7 +141,7 @@ final class WorkerFleet {
 
     /// What would start the workers, a line each, as a shell takes it; nothing is started.
     static func commands(
-        topology: Topology, model: LoadedModel, rings: Rings, rendezvous: SocketRendezvous,
+        topology: Topology, model: LoadedModel, rings: Rings, rendezvous: any Rendezvous,
         reach: WorkerReach, isBestEffort: Bool, logger: Logger
     ) throws -> [String] {
         let fleet = try make(
