@@ -265,8 +265,9 @@ let package = Package(
         suite(
             "LaunchTests",
             imports: [
-                "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue", "SeededRandom",
-                "SyntheticActivity", "TestModels", "Topology", "WeightFormats",
+                "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue",
+                "RDMATransport", "SeededRandom", "SyntheticActivity", "TestModels", "Topology",
+                "WeightFormats",
             ],
             data: ["Data"]),
         suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),

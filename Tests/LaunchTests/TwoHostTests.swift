@@ -41,6 +41,22 @@ extension LaunchTests {
             #expect(found.dimms.map(\.host.hostName) == ["lab1", "lab1", "lab2", "lab2"])
         }
 
+        @Test(.enabled(if: TestLevel.current == .full, "more commands: for --full"))
+        func `Neurons that move between hosts give the bytes of a local run`() throws {
+            let found = try document("moved")
+            #expect(found.migrations.remaps > 0)
+            #expect(found.migrations.abortedRemaps == 0)
+            #expect(
+                try withoutHost(boot.file("still.json")) == withoutHost(boot.file("moved.json")))
+        }
+
+        @Test(.enabled(if: TestLevel.current == .full, "cuts the cable: for --full"))
+        func `A host that vanishes is missed on both sides`() throws {
+            let ending = try boot.ending(of: "vanished")
+            #expect(ending.code != 0)
+            #expect(ending.errors.contains("peer is gone"), "\(ending.errors)")
+        }
+
         /// What `MessageLinkTests` and `RDMATransportTests` say where there is a device.
         @Test func `Links over RDMA are links like all others`() throws {
             let ending = try boot.ending(of: "links")

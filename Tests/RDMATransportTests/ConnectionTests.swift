@@ -108,8 +108,9 @@ struct RDMAConnectionTests {
     }
 
     @Test func `Nobody comes, nobody listens, and no way leads`() throws {
-        #expect(try listener.accept(
-            expecting: [terms()], secret: secret, atMost: .milliseconds(10)) == nil)
+        #expect(
+            try listener.accept(
+                expecting: [terms()], secret: secret, atMost: .milliseconds(10)) == nil)
         let host = listener.address.host
         var place = SocketAddress(host: host, port: 0)
         do {
@@ -141,7 +142,8 @@ struct RDMAConnectionTests {
                     adopting: try RDMAConnection.connect(
                         to: address, dimm: terms.dimm, session: terms.session,
                         epoch: terms.epoch, secret: secret),
-                    waitPolicy: .sleeping) {})
+                    waitPolicy: .sleeping
+                ) {})
         }
         let accepted = try listener.accept(
             expecting: [terms], secret: secret, atMost: .seconds(5))

@@ -144,8 +144,8 @@ final class ManagerIdentifier {
     private let identifier: UnsafeMutablePointer<rdma_cm_id>
     private(set) var channel: EventChannel
 
-    /// How long the device waits for an acknowledgement before it sends again, seven times: 4.096 µs
-    /// times 2 to this power, about a second.
+    /// How long the device waits for an acknowledgement before it sends again, seven times:
+    /// 4.096 µs times 2 to this power, about a second.
     private static let acknowledgeTimeout: UInt8 = 18
 
     fileprivate init(_ identifier: UnsafeMutablePointer<rdma_cm_id>, _ channel: EventChannel) {

@@ -1,43 +1,43 @@
 internal import LinkRecords
-internal import SocketTransport
+package import SocketTransport
 
 /// How frames lie in a direction's ring, the same on both ends: it follows from the capacity.
 ///
 /// A frame is a header and a message in one piece. Its length counts toward the capacity; the gap
 /// at the ring's end that it may leave does not, so the memory is half as long again.
-struct RingGeometry {
+package struct RingGeometry {
     /// Bytes of frames that may wait to be read.
-    let capacity: Int
+    package let capacity: Int
     /// Frames take multiples of this, so that no more of them wait than the other side's queue has
     /// places for.
-    let granule: Int
+    package let granule: Int
 
     /// Frames that may wait, at most.
-    static let frameLimit = 1024
+    package static let frameLimit = 1024
 
-    init(_ terms: LinkTerms) {
+    package init(_ terms: LinkTerms) {
         capacity = terms.capacity
         granule = max(16, Self.roundUp(capacity / Self.frameLimit, to: 16))
     }
 
     /// As in a ring: half the window, so that it is never too small for what is waited for.
-    var maximumMessageByteCount: Int {
+    package var maximumMessageByteCount: Int {
         min(capacity / 2, Int(UInt32.max) / 16 * 16) - FrameHeader.byteCount
     }
 
     /// Of one direction's ring: frames up to the capacity, and a gap shorter than the longest.
-    var memoryByteCount: Int {
+    package var memoryByteCount: Int {
         Self.roundUp(capacity + capacity / 2 + 2 * granule, to: granule)
     }
 
-    func frameByteCount(forMessage byteCount: Int) -> Int {
+    package func frameByteCount(forMessage byteCount: Int) -> Int {
         Self.roundUp(FrameHeader.byteCount + byteCount, to: granule)
     }
 
     /// Where the next frame lies.
     ///
     /// - Parameter position: bytes that were ever taken, gaps included; advanced behind the frame.
-    func place(_ byteCount: Int, behind position: inout Int) -> Int {
+    package func place(_ byteCount: Int, behind position: inout Int) -> Int {
         let offset = position % memoryByteCount
         if offset + byteCount > memoryByteCount { position += memoryByteCount - offset }
         let start = position % memoryByteCount
@@ -51,7 +51,7 @@ struct RingGeometry {
 }
 
 /// The number that a write hands to the other side with its end: what is there to be looked at.
-enum Notice: Equatable {
+package enum Notice: Equatable, Sendable {
     /// A frame of so many bytes was committed.
     case frame(byteCount: Int)
     /// So many bytes of frames were read so far, modulo 2^34.
@@ -63,7 +63,7 @@ enum Notice: Equatable {
     private static let valueMask: UInt32 = (1 << 30) - 1
 
     /// Two bits say what it is, the others count units of 16 bytes.
-    var immediate: UInt32 {
+    package var immediate: UInt32 {
         switch self {
         case .frame(let byteCount): 1 << 30 | UInt32(byteCount / Self.unit)
         case .credit(let released):
@@ -72,7 +72,7 @@ enum Notice: Equatable {
         }
     }
 
-    init?(immediate: UInt32) {
+    package init?(immediate: UInt32) {
         let value = immediate & Self.valueMask
         switch immediate >> 30 {
         case 1: self = .frame(byteCount: Int(value) * Self.unit)
@@ -83,7 +83,7 @@ enum Notice: Equatable {
     }
 
     /// The whole count behind one that is known modulo 2^34: the next from `base` on.
-    static func extend(_ partial: UInt64, from base: UInt64) -> UInt64 {
+    package static func extend(_ partial: UInt64, from base: UInt64) -> UInt64 {
         let modulus = UInt64(valueMask) + 1 << 4
         return base + (partial &- base) % modulus
     }

@@ -235,8 +235,8 @@ package final class RDMAListener {
 }
 
 extension RDMAConnection {
-    /// Asks for a connection with a request of one's own and leaves again, as somebody does who does
-    /// not know the secret, or speaks another protocol.
+    /// Asks for a connection with a request of one's own and leaves again, as somebody does who
+    /// does not know the secret, or speaks another protocol.
     package static func ask(
         at address: SocketAddress, saying request: [UInt8]
     ) throws(SocketError) {

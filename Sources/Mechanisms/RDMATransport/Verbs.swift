@@ -102,7 +102,8 @@ final class RegisteredMemory {
 
     func bytes(_ range: Range<Int>) -> [UInt8] {
         check(range.lowerBound, range.count)
-        return unsafe Array(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
+        return unsafe Array(
+            UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
     }
 
     func write(_ bytes: [UInt8], at offset: Int) {

@@ -88,12 +88,14 @@ struct LinkCommand: ParsableCommand {
             SocketLink(
                 adopting: try SocketConnection.connect(
                     to: address, dimm: 0, session: Self.session, epoch: 0, secret: secret),
-                waitPolicy: policy) {}
+                waitPolicy: policy
+            ) {}
         case .rdma:
             RDMALink(
                 adopting: try RDMAConnection.connect(
                     to: address, dimm: 0, session: Self.session, epoch: 0, secret: secret),
-                waitPolicy: policy) {}
+                waitPolicy: policy
+            ) {}
         }
     }
 

@@ -145,7 +145,8 @@ struct RunSession {
             keepsRows: request.recovery.restarts > 0)
         let reach = try request.launch.reach()
         guard let rendezvous = reach.rendezvous else {
-            throw Failure(.usage, "--dry-run needs --transport tcp or rdma, --launcher ssh or slurm")
+            throw Failure(
+                .usage, "--dry-run needs --transport tcp or rdma, --launcher ssh or slurm")
         }
         let commands = try WorkerFleet.commands(
             topology: topology, model: loaded, rings: rings(plan), rendezvous: rendezvous,

@@ -88,7 +88,8 @@ struct LaunchOptions: ParsableArguments {
             throw ValidationError("--connect-timeout must lie between 0 and 86400 seconds")
         }
         guard usesConnections || (!dryRun && listen == nil && secretFile == nil) else {
-            throw ValidationError("--listen, --secret-file and --dry-run need --transport tcp or rdma")
+            throw ValidationError(
+                "--listen, --secret-file and --dry-run need --transport tcp or rdma")
         }
         if let listen {
             do {

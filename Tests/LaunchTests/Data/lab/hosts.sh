@@ -20,7 +20,12 @@ export XDG_CACHE_HOME=/tmp/lab-cache
 (umask 077 && echo "known to both guests alone" >/tmp/secret)
 
 if [[ "$HERMES_LAB_HOST" == 2 ]]; then
-    exec python3 "$data/lab/agent.py" "$port" workers.log
+    python3 "$data/lab/agent.py" "$port" workers.log
+    [[ "$HERMES_TEST_LEVEL" == full ]] || exit 0
+    # Waits for messages until the cable is cut.
+    until benchmarks link --transport rdma --connect "$own:7100" --secret-file /tmp/secret \
+        2>>workers.log; do sleep 0.5; done
+    exit 0
 fi
 
 # What follows runs on the first host. It finds ssh beside this script.
@@ -39,7 +44,8 @@ try() {
 until (exec 3<>"/dev/tcp/$other/$port") 2>/dev/null; do sleep 0.2; done
 say "the other host answers"
 
-try local "${run[@]}" --json -
+# What a topology says of hosts is no difference to compare.
+try local "${run[@]}" --set dimm_overrides.2.host=local --set dimm_overrides.3.host=local --json -
 try tcp "${run[@]}" "${hosts[@]}" --transport tcp --json -
 try rdma "${run[@]}" "${hosts[@]}" --transport rdma --json -
 try killed "${run[@]}" "${hosts[@]}" --transport rdma --json - \
@@ -49,5 +55,21 @@ try links env HERMES_TEST_LINKS=RDMA NO_COLOR=1 \
     --testing-library swift-testing --skip traps \
     --filter 'RDMATransportTests|MessageLinkTests'
 
+if [[ "$HERMES_TEST_LEVEL" == full ]]; then
+    moving=(--policy.rebalance lpt --policy.adjustment on --tokens 24)
+    try still "${run[@]}" "${moving[@]}" --json - \
+        --set dimm_overrides.2.host=local --set dimm_overrides.3.host=local
+    try moved "${run[@]}" "${hosts[@]}" "${moving[@]}" --transport rdma --json -
+fi
+
 exec 3<>"/dev/tcp/$other/$port"
 echo end >&3
+exec 3>&-
+
+# The other host vanishes without a word.
+if [[ "$HERMES_TEST_LEVEL" == full ]]; then
+    (sleep 10 && ip link set eth0 down) &
+    try vanished benchmarks link --transport rdma --listen "$own:7100" --secret-file /tmp/secret \
+        --sizes 64 --rounds 4000000
+fi
+exit 0
