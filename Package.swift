@@ -119,8 +119,11 @@ let package = Package(
             .mechanisms, "SocketTransport", imports: ["COpenSSL", "LinkRecords", "Messages"],
             products: ["SystemPackage"]),
         layer(
+            .mechanisms, "RDMAConnections", imports: ["CRDMA", "SocketTransport"],
+            products: ["SystemPackage"]),
+        layer(
             .mechanisms, "RDMATransport",
-            imports: ["CRDMA", "LinkRecords", "Messages", "SocketTransport"],
+            imports: ["CRDMA", "LinkRecords", "Messages", "RDMAConnections", "SocketTransport"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
@@ -202,8 +205,9 @@ let package = Package(
                 "Coordinator", "DIMMWorker", "FaultInjection", "HardwareModel", "HostFacts",
                 "Kernels", "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
                 "NUMABinding", "NeuronPlacement", "NeuronShards", "NodeMeasurement",
-                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "RDMATransport",
-                "Reporting", "RingTransport", "Scheduling", "SeededRandom", "SocketTransport",
+                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "RDMAConnections",
+                "RDMATransport", "Reporting", "RingTransport", "Scheduling", "SeededRandom",
+                "SocketTransport",
                 "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -266,7 +270,7 @@ let package = Package(
             "LaunchTests",
             imports: [
                 "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue",
-                "RDMATransport", "SeededRandom", "SyntheticActivity", "TestModels", "Topology",
+                "RDMAConnections", "SeededRandom", "SyntheticActivity", "TestModels", "Topology",
                 "WeightFormats",
             ],
             data: ["Data"]),
@@ -275,8 +279,8 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: [
-                "LinkRecords", "Messages", "RDMATransport", "RingTransport", "SeededRandom",
-                "Simulation", "SocketTransport",
+                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "RingTransport",
+                "SeededRandom", "Simulation", "SocketTransport",
             ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
@@ -305,7 +309,8 @@ let package = Package(
         suite(
             "RDMATransportTests",
             imports: [
-                "LinkRecords", "Messages", "RDMATransport", "Simulation", "SocketTransport",
+                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "Simulation",
+                "SocketTransport",
             ]),
         suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(

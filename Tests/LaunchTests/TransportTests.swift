@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import RDMATransport
+import RDMAConnections
 import Testing
 
 extension LaunchTests {

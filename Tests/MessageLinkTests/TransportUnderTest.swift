@@ -1,5 +1,6 @@
 import LinkRecords
 import Messages
+import RDMAConnections
 import RDMATransport
 import RingTransport
 import Simulation

@@ -1,6 +1,7 @@
 import Foundation
 import LinkRecords
 import Messages
+import RDMAConnections
 import RDMATransport
 import Simulation
 import SocketTransport

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import LinkRecords
+internal import RDMAConnections
 internal import SocketTransport
 internal import SystemPackage
 
@@ -39,7 +40,8 @@ final class ConnectionParts {
         do throws(Errno) {
             try newcomer.migrate(to: channel)
         } catch {
-            throw .system(step: "taking a connection", cause: error)
+            // It has left already: nothing of ours lacks.
+            throw .abandoned(step: "taking a connection")
         }
         return try create(asking: newcomer, expecting: byteCount)
     }
@@ -76,7 +78,7 @@ final class ConnectionParts {
                     memory: messages, offset: Self.messageByteCount, byteCount: bytes.count,
                     isMessage: true, isSignalled: isSignalled))
         } catch {
-            throw .system(step: step, cause: error)
+            throw .abandoned(step: step)
         }
     }
 
@@ -108,19 +110,6 @@ final class ConnectionParts {
             guard rest > .zero else { throw .timedOut(step: step) }
             _ = waitForEither(pair.descriptor, identifier.channel.descriptor, atMost: rest)
             _ = pair.disarm()
-        }
-    }
-}
-
-extension EventChannel {
-    /// Waits for the next event, at most `limit`.
-    func wait(atMost limit: Duration, _ step: String) throws(SocketError) -> ManagerEvent {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            if let event = try next() { return event }
-            let rest = ContinuousClock.now.duration(to: deadline)
-            guard rest > .zero else { throw .timedOut(step: step) }
-            _ = waitForEither(descriptor, descriptor, atMost: rest)
         }
     }
 }

@@ -84,7 +84,7 @@ package enum Notice: Equatable, Sendable {
 
     /// The whole count behind one that is known modulo 2^34: the next from `base` on.
     package static func extend(_ partial: UInt64, from base: UInt64) -> UInt64 {
-        let modulus = UInt64(valueMask) + 1 << 4
+        let modulus = (UInt64(valueMask) + 1) * UInt64(unit)
         return base + (partial &- base) % modulus
     }
 }

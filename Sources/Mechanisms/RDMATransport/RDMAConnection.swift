@@ -1,6 +1,7 @@
 internal import CRDMA
 internal import Glibc
 package import LinkRecords
+internal import RDMAConnections
 package import SocketTransport
 internal import SystemPackage
 
@@ -79,8 +80,11 @@ package struct RDMAConnection: ~Copyable {
         offer += secret.proof(by: .coordinator, of: request + offer)
         let parts = try ConnectionParts.create(
             answering: newcomer, expecting: RDMAHandshake.introductionByteCount)
-        do { try newcomer.accept(offer) } catch {
-            throw .system(step: "offering", cause: error)
+        do throws(Errno) {
+            try newcomer.accept(offer)
+        } catch {
+            // It has left already: nothing of ours lacks.
+            throw .abandoned(step: "offering")
         }
 
         let introduction = try parts.receive(

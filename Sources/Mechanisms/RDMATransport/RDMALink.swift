@@ -1,6 +1,7 @@
 internal import Glibc
 package import LinkRecords
 package import Messages
+internal import RDMAConnections
 package import SocketTransport
 internal import SystemPackage
 

@@ -1,8 +1,8 @@
-// Queue pairs and registered memory: with ConnectionManager.swift the files of this module that
-// hold raw pointers.
+// The only file of this module that holds raw pointers: queue pairs and registered memory.
 
 internal import CRDMA
 internal import Glibc
+internal import RDMAConnections
 internal import SocketTransport
 internal import SystemPackage
 

@@ -10,8 +10,8 @@ struct LinkCommand: ParsableCommand {
         commandName: "link",
         abstract: "Round trips and one-way throughput by size, over TCP or RDMA.",
         discussion: """
-            Start one process with --listen, which measures, and then another with --connect, which \
-            answers; both with the same --secret-file, of mode 600.
+            Start one process with --listen, which measures, and then another with --connect, \
+            which answers; both with the same --secret-file, of mode 600.
             """)
 
     enum Carrier: String, ExpressibleByArgument, CaseIterable { case tcp, rdma }

@@ -1,6 +1,7 @@
 import Foundation
 import LinkRecords
 import MappedMemory
+import RDMAConnections
 import RDMATransport
 import SocketTransport
 import SystemPackage

@@ -1,9 +1,15 @@
-// librdmacm: with Verbs.swift the files of this module that hold raw pointers.
+// librdmacm and the list of devices; raw pointers that other modules get belong to the objects of
+// this one.
 
-internal import CRDMA
+package import CRDMA
 internal import Glibc
-internal import SocketTransport
-internal import SystemPackage
+package import SocketTransport
+package import SystemPackage
+
+extension Errno {
+    /// The calling thread's `errno`; read it before any other call.
+    fileprivate static var current: Errno { Errno(rawValue: Glibc.errno) }
+}
 
 /// What this machine has of RDMA.
 package enum RDMADevices {
@@ -56,8 +62,8 @@ package enum RDMADevices {
 }
 
 /// Something that happened to a connection.
-struct ManagerEvent {
-    enum Kind {
+package struct ManagerEvent {
+    package enum Kind {
         case addressResolved, routeResolved, established
         /// Somebody wants to connect.
         case request(ManagerIdentifier)
@@ -67,16 +73,16 @@ struct ManagerEvent {
         case other
     }
 
-    let kind: Kind
+    package let kind: Kind
     /// A negative errno, or a reason of InfiniBand's connection manager.
-    let status: Int32
+    package let status: Int32
     /// What the other side has sent along.
-    let privateData: [UInt8]
+    package let privateData: [UInt8]
 }
 
 /// Where events of identifiers are read.
 @safe
-final class EventChannel {
+package final class EventChannel {
     fileprivate let channel: UnsafeMutablePointer<rdma_event_channel>
 
     private init(_ channel: UnsafeMutablePointer<rdma_event_channel>) {
@@ -85,7 +91,7 @@ final class EventChannel {
 
     deinit { unsafe rdma_destroy_event_channel(channel) }
 
-    static func open() throws(SocketError) -> EventChannel {
+    package static func open() throws(SocketError) -> EventChannel {
         // Without a device the library would say so on standard error.
         guard RDMADevices.arePresent else { throw .noDevice }
         guard let channel = unsafe rdma_create_event_channel() else {
@@ -95,10 +101,10 @@ final class EventChannel {
         return unsafe EventChannel(channel)
     }
 
-    var descriptor: Int32 { unsafe channel.pointee.fd }
+    package var descriptor: Int32 { unsafe channel.pointee.fd }
 
     /// The oldest event that nobody has taken.
-    func next() throws(SocketError) -> ManagerEvent? {
+    package func next() throws(SocketError) -> ManagerEvent? {
         var found: UnsafeMutablePointer<rdma_cm_event>?
         guard unsafe rdma_get_cm_event(channel, &found) == 0, let event = unsafe found else {
             switch Errno.current {
@@ -140,9 +146,9 @@ final class EventChannel {
 
 /// What librdmacm knows a connection, or a place where some are waited for, by.
 @safe
-final class ManagerIdentifier {
+package final class ManagerIdentifier {
     private let identifier: UnsafeMutablePointer<rdma_cm_id>
-    private(set) var channel: EventChannel
+    package private(set) var channel: EventChannel
 
     /// How long the device waits for an acknowledgement before it sends again, seven times:
     /// 4.096 µs times 2 to this power, about a second.
@@ -155,7 +161,7 @@ final class ManagerIdentifier {
 
     deinit { _ = unsafe rdma_destroy_id(identifier) }
 
-    static func create(on channel: EventChannel) throws(SocketError) -> ManagerIdentifier {
+    package static func create(on channel: EventChannel) throws(SocketError) -> ManagerIdentifier {
         var found: UnsafeMutablePointer<rdma_cm_id>?
         guard unsafe rdma_create_id(channel.channel, &found, nil, RDMA_PS_TCP) == 0,
             let identifier = unsafe found
@@ -164,22 +170,22 @@ final class ManagerIdentifier {
     }
 
     /// `nil` until an address is bound or resolved.
-    var device: UnsafeMutablePointer<ibv_context>? { unsafe identifier.pointee.verbs }
+    package var device: UnsafeMutablePointer<ibv_context>? { unsafe identifier.pointee.verbs }
 
-    func bind(to place: KernelAddress) throws(Errno) {
+    package func bind(to place: KernelAddress) throws(Errno) {
         let status = unsafe place.with { address, _ in
             unsafe rdma_bind_addr(identifier, UnsafeMutablePointer(mutating: address))
         }
         guard status == 0 else { throw .current }
     }
 
-    func listen() throws(Errno) {
+    package func listen() throws(Errno) {
         guard unsafe rdma_listen(identifier, 128) == 0 else { throw .current }
     }
 
-    var port: UInt16 { UInt16(bigEndian: unsafe rdma_get_src_port(identifier)) }
+    package var port: UInt16 { UInt16(bigEndian: unsafe rdma_get_src_port(identifier)) }
 
-    func resolve(_ place: KernelAddress, within limit: Duration) throws(Errno) {
+    package func resolve(_ place: KernelAddress, within limit: Duration) throws(Errno) {
         var value = Self.acknowledgeTimeout
         // Where a kernel does not know the option, its own time stays.
         _ = unsafe rdma_set_option(
@@ -192,14 +198,14 @@ final class ManagerIdentifier {
         guard status == 0 else { throw .current }
     }
 
-    func resolveRoute(within limit: Duration) throws(Errno) {
+    package func resolveRoute(within limit: Duration) throws(Errno) {
         guard unsafe rdma_resolve_route(identifier, Int32(limit / .milliseconds(1))) == 0 else {
             throw .current
         }
     }
 
     /// Its events come to a channel of its own from here on.
-    func migrate(to channel: EventChannel) throws(Errno) {
+    package func migrate(to channel: EventChannel) throws(Errno) {
         guard unsafe rdma_migrate_id(identifier, channel.channel) == 0 else { throw .current }
         self.channel = channel
         var value = Self.acknowledgeTimeout
@@ -207,30 +213,30 @@ final class ManagerIdentifier {
             identifier, Int32(RDMA_OPTION_ID), Int32(RDMA_OPTION_ID_ACK_TIMEOUT), &value, 1)
     }
 
-    func makePair(
+    package func makePair(
         in domain: UnsafeMutablePointer<ibv_pd>, _ wish: inout ibv_qp_init_attr
     ) -> UnsafeMutablePointer<ibv_qp>? {
         guard unsafe rdma_create_qp(identifier, domain, &wish) == 0 else { return nil }
         return unsafe identifier.pointee.qp
     }
 
-    func destroyPair() { unsafe rdma_destroy_qp(identifier) }
+    package func destroyPair() { unsafe rdma_destroy_qp(identifier) }
 
-    func connect(_ privateData: [UInt8]) throws(Errno) {
+    package func connect(_ privateData: [UInt8]) throws(Errno) {
         let status = unsafe with(privateData) { unsafe rdma_connect(identifier, &$0) }
         guard status == 0 else { throw .current }
     }
 
-    func accept(_ privateData: [UInt8]) throws(Errno) {
+    package func accept(_ privateData: [UInt8]) throws(Errno) {
         let status = unsafe with(privateData) { unsafe rdma_accept(identifier, &$0) }
         guard status == 0 else { throw .current }
     }
 
-    func reject(_ privateData: [UInt8]) {
+    package func reject(_ privateData: [UInt8]) {
         _ = unsafe rdma_reject(identifier, privateData, UInt8(privateData.count))
     }
 
-    func disconnect() { _ = unsafe rdma_disconnect(identifier) }
+    package func disconnect() { _ = unsafe rdma_disconnect(identifier) }
 
     private func with(
         _ privateData: [UInt8], _ body: (inout rdma_conn_param) -> Int32
@@ -249,7 +255,7 @@ final class ManagerIdentifier {
 /// Sleeps until one of the descriptors is readable, at most `limit`.
 ///
 /// - Returns: whether one is.
-func waitForEither(_ first: Int32, _ second: Int32, atMost limit: Duration) -> Bool {
+package func waitForEither(_ first: Int32, _ second: Int32, atMost limit: Duration) -> Bool {
     let milliseconds = (limit + .nanoseconds(999_999)) / .milliseconds(1)
     var entries: [2 of pollfd] = [
         pollfd(fd: first, events: Int16(POLLIN), revents: 0),
@@ -259,4 +265,17 @@ func waitForEither(_ first: Int32, _ second: Int32, atMost limit: Duration) -> B
     return unsafe span.withUnsafeMutableBufferPointer {
         unsafe poll($0.baseAddress, 2, Int32(max(0, milliseconds)))
     } > 0
+}
+
+extension EventChannel {
+    /// Waits for the next event, at most `limit`.
+    package func wait(atMost limit: Duration, _ step: String) throws(SocketError) -> ManagerEvent {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            if let event = try next() { return event }
+            let rest = ContinuousClock.now.duration(to: deadline)
+            guard rest > .zero else { throw .timedOut(step: step) }
+            _ = waitForEither(descriptor, descriptor, atMost: rest)
+        }
+    }
 }
