@@ -212,7 +212,7 @@ private struct LinkAnswers {
     func run() throws {
         do throws(LinkError) {
             while true { try answer(LinkPart.receive(over: link)) }
-        } catch .peerGone {
+        } catch .peerGone("closed") {
             // The measurement is over.
         }
         link.close()

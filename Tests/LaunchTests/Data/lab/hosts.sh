@@ -19,18 +19,6 @@ cd -- "$2" || exit
 export XDG_CACHE_HOME=/tmp/lab-cache
 (umask 077 && echo "known to both guests alone" >/tmp/secret)
 
-if [[ "$HERMES_LAB_HOST" == 2 ]]; then
-    python3 "$data/lab/agent.py" "$port" workers.log
-    [[ "$HERMES_TEST_LEVEL" == full ]] || exit 0
-    # Waits for messages until the cable is cut.
-    until benchmarks link --transport rdma --connect "$own:7100" --secret-file /tmp/secret \
-        2>>workers.log; do sleep 0.5; done
-    exit 0
-fi
-
-# What follows runs on the first host. It finds ssh beside this script.
-export PATH="$data/lab:$PATH"
-
 say() { echo "$1, $(cut -d ' ' -f 1 /proc/uptime) s after boot"; }
 
 try() {
@@ -40,6 +28,21 @@ try() {
     echo "$code" >"$name.code"
     say "$name: $code"
 }
+
+if [[ "$HERMES_LAB_HOST" == 2 ]]; then
+    python3 "$data/lab/agent.py" "$port" workers.log
+    [[ "$HERMES_TEST_LEVEL" == full ]] || exit 0
+    # Waits for messages until the cable is cut.
+    while true; do
+        try vanished benchmarks link --transport rdma --connect "$own:7100" \
+            --secret-file /tmp/secret
+        grep -q "nobody listens" vanished.errors || exit 0
+        sleep 0.5
+    done
+fi
+
+# What follows runs on the first host. It finds ssh beside this script.
+export PATH="$data/lab:$PATH"
 
 until (exec 3<>"/dev/tcp/$other/$port") 2>/dev/null; do sleep 0.2; done
 say "the other host answers"
@@ -66,10 +69,18 @@ exec 3<>"/dev/tcp/$other/$port"
 echo end >&3
 exec 3>&-
 
-# The other host vanishes without a word.
+# This host vanishes without a word, until the other has noticed.
 if [[ "$HERMES_TEST_LEVEL" == full ]]; then
-    (sleep 10 && ip link set eth0 down) &
-    try vanished benchmarks link --transport rdma --listen "$own:7100" --secret-file /tmp/secret \
+    (
+        sleep 10
+        ip link set eth0 down
+        say "cut off"
+    ) &
+    try cut benchmarks link --transport rdma --listen "$own:7100" --secret-file /tmp/secret \
         --sizes 64 --rounds 4000000
+    for ((tries = 0; tries < 120; tries++)); do
+        grep -qs "peer is gone" vanished.errors && break
+        sleep 0.5
+    done
 fi
 exit 0
