@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import RDMAConnections
 import Testing
 
 extension LaunchTests {
@@ -245,6 +246,13 @@ extension LaunchTests {
                 #expect(outcome.ending == .exited(code), "\(options): \(outcome.errors)")
                 #expect(outcome.errors.contains(word), "\(options): \(outcome.errors)")
             }
+        }
+
+        @Test(.enabled(if: !RDMADevices.arePresent, "a machine without an RDMA device"))
+        func `A machine without an RDMA device says so`() throws {
+            let outcome = try TinyModelFile().run(["--topology", "4-dimm", "--transport", "rdma"])
+            #expect(outcome.ending == .exited(69), "\(outcome.errors)")
+            #expect(outcome.errors.contains("no RDMA device"), "\(outcome.errors)")
         }
 
         private static var hostName: String { ProcessInfo.processInfo.hostName }

@@ -44,7 +44,7 @@ package struct SharedSecret: Sendable {
             key: bytes, of: Array("hermes-emulator \(speaker.rawValue)".utf8) + transcript)
     }
 
-    func isProof(_ proof: [UInt8], by speaker: Speaker, of transcript: [UInt8]) -> Bool {
+    package func isProof(_ proof: [UInt8], by speaker: Speaker, of transcript: [UInt8]) -> Bool {
         areEqualInConstantTime(proof, self.proof(by: speaker, of: transcript))
     }
 
@@ -54,7 +54,7 @@ package struct SharedSecret: Sendable {
         case worker
     }
 
-    static func randomBytes(count: Int) -> [UInt8] {
+    package static func randomBytes(count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
     }

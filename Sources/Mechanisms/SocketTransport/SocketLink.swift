@@ -9,7 +9,7 @@ internal import SystemPackage
 /// comes, up to the window, so two ends that both send never wait for each other. Unlike a ring, a
 /// connection holds what was sent only as far as the kernel's memory goes: a long message is sent
 /// when its receiver, too, waits or looks.
-package final class SocketLink: CarriedLink {
+package final class SocketLink: RemoteLink {
     package let maximumMessageByteCount: Int
 
     let connection: SocketConnection

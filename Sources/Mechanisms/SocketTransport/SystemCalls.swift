@@ -3,7 +3,7 @@
 // the memory in which a link keeps frames.
 
 internal import COpenSSL
-internal import Glibc
+package import Glibc
 internal import SystemPackage
 
 /// A socket that is closed with its owner.
@@ -28,11 +28,11 @@ enum Movement {
 // MARK: - Connecting
 
 /// One of the addresses that a name stands for, as the kernel takes it.
-struct KernelAddress {
-    let family: Int32
-    let bytes: [UInt8]
+package struct KernelAddress {
+    package let family: Int32
+    package let bytes: [UInt8]
 
-    func with<Result>(
+    package func with<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         unsafe bytes.withUnsafeBytes { raw in
@@ -43,7 +43,7 @@ struct KernelAddress {
     }
 }
 
-func resolve(_ address: SocketAddress) throws(SocketError) -> [KernelAddress] {
+package func resolve(_ address: SocketAddress) throws(SocketError) -> [KernelAddress] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     unsafe hints.ai_flags = AI_NUMERICSERV

@@ -16,6 +16,7 @@ struct AwaitedWorker {
 struct WorkerContact {
     /// HOST:PORT.
     let address: String
+    let transport: TransportChoice
     /// Where workers on other hosts find the secret.
     let secretPath: String?
     /// The coordinator's process, for workers that it starts itself.
@@ -32,7 +33,7 @@ final class SocketRendezvous {
 
     /// Where workers connect.
     let address: SocketAddress
-    private let secretPath: String?
+    let secretPath: String?
     private let listener: SocketListener
     private let secret: SharedSecret
     private let secretMemory: SharedSegment
@@ -78,10 +79,6 @@ final class SocketRendezvous {
         [allInterfaces, "::"].contains(host) ? ProcessInfo.processInfo.hostName : host
     }
 
-    var contact: WorkerContact {
-        WorkerContact(address: "\(address)", secretPath: secretPath)
-    }
-
     /// For workers on this machine to inherit.
     var secretDescriptor: FileDescriptor { secretMemory.descriptor }
 
@@ -118,7 +115,7 @@ final class SocketRendezvous {
 
     /// A worker that cannot connect says why on standard error, and its exit code says how bad it
     /// is.
-    private static func checkLives(_ awaited: [AwaitedWorker]) throws {
+    static func checkLives(_ awaited: [AwaitedWorker]) throws {
         for worker in awaited {
             guard let exit = worker.process.poll() else { continue }
             throw Failure(

@@ -10,7 +10,6 @@ import ModelFile
 import NUMABinding
 import Pacing
 import RingTransport
-import SocketTransport
 import Supervision
 import SystemPackage
 import Transformer
@@ -142,7 +141,7 @@ struct WorkerCommand: ParsableCommand {
     /// What was sent last reaches the coordinator before this process ends.
     private func leave(_ link: any CarriedLink) {
         link.close()
-        (link as? SocketLink)?.linger(upTo: .seconds(5))
+        (link as? any RemoteLink)?.linger(upTo: .seconds(5))
     }
 
     private func attachPeers(_ port: RelayPort?) throws -> WorkerPeers {

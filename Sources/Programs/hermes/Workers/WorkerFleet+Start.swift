@@ -28,7 +28,7 @@ extension WorkerFleet {
                 return try startRingWorker(place)
             }
         }
-        return try startSocketWorkers(places, rendezvous)
+        return try startConnectingWorkers(places, rendezvous)
     }
 
     // MARK: Shared memory
@@ -67,8 +67,8 @@ extension WorkerFleet {
 
     // MARK: Connections
 
-    private func startSocketWorkers(
-        _ places: [WorkerPlace], _ rendezvous: SocketRendezvous
+    private func startConnectingWorkers(
+        _ places: [WorkerPlace], _ rendezvous: any Rendezvous
     ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
         var awaited: [AwaitedWorker] = []
         // Before the first worker waits for its offer: a large file takes long.
@@ -79,31 +79,30 @@ extension WorkerFleet {
         }
         for place in places {
             try Interruption.check()
-            awaited.append(try startSocketWorker(place, rendezvous))
+            awaited.append(try startConnectingWorker(place, rendezvous))
         }
-        var links: [Int: any CarriedLink] = [:]
-        try rendezvous.accept(awaited) { connection in
-            let dimm = connection.terms.dimm
+        var stalls: [Int: StallWatch] = [:]
+        let links = try rendezvous.links(to: awaited, waitPolicy: launch.waitPolicy) { dimm in
             guard let process = awaited.first(where: { $0.terms.dimm == dimm })?.process else {
                 preconditionFailure("only those that are awaited are taken")
             }
             let (watch, stall) = watch(
                 over: process, dimm: dimm, isNear: launch.reach.isNear(launch.hosts[dimm]))
-            let link = SocketLink(
-                adopting: connection, waitPolicy: launch.waitPolicy, watch: watch)
-            stall?.progress = { [unowned link] in link.statistics.messagesReceived }
-            links[dimm] = link
+            stalls[dimm] = stall
+            return watch
         }
         return awaited.map { worker in
-            guard let link = links[worker.terms.dimm] else {
+            let dimm = worker.terms.dimm
+            guard let link = links[dimm] else {
                 preconditionFailure("all that were awaited have come")
             }
+            stalls[dimm]?.progress = { [unowned link] in link.statistics.messagesReceived }
             return (worker.process, link)
         }
     }
 
-    private func startSocketWorker(
-        _ place: WorkerPlace, _ rendezvous: SocketRendezvous
+    private func startConnectingWorker(
+        _ place: WorkerPlace, _ rendezvous: any Rendezvous
     ) throws -> AwaitedWorker {
         let dimm = place.dimm
         let terms = LinkTerms(
@@ -142,7 +141,7 @@ extension WorkerFleet {
 
     /// The name of the host that a DIMM's worker runs on, as that told it itself.
     func hostName(ofDIMM dimm: Int) -> String {
-        (links[dimm] as? SocketLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
+        (links[dimm] as? any RemoteLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
     }
 
     private func socketArguments(
@@ -150,7 +149,8 @@ extension WorkerFleet {
         secretFile: String
     ) -> [String] {
         commonArguments(dimm: terms.dimm, session: terms.session, scarcity) + [
-            "--connect", contact.address, "--secret-file", secretFile,
+            "--connect", contact.address, "--transport", contact.transport.rawValue,
+            "--secret-file", secretFile,
             "--epoch", "\(terms.epoch)", "--message-limit", "\(launch.messageLimit)",
         ]
             + launch.rings.peers.compactMap { $0.partner(of: terms.dimm) }
