@@ -94,6 +94,7 @@ let package = Package(
         layer(.c, "CLinuxShims"),
         layer(.c, "CNUMA", apt: "libnuma-dev"),
         layer(.c, "COpenSSL", apt: "libssl-dev"),
+        layer(.c, "CRDMA", apt: "librdmacm-dev"),
         layer(.c, "CVectorKernels"),
         layer(.c, "CZlib", apt: "zlib1g-dev"),
 
@@ -116,6 +117,13 @@ let package = Package(
             products: ["SystemPackage"], beside: ["RingProtocol.pml"]),
         layer(
             .mechanisms, "SocketTransport", imports: ["COpenSSL", "LinkRecords", "Messages"],
+            products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "RDMAConnections", imports: ["CRDMA", "SocketTransport"],
+            products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "RDMATransport",
+            imports: ["CRDMA", "LinkRecords", "Messages", "RDMAConnections", "SocketTransport"],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
@@ -197,8 +205,9 @@ let package = Package(
                 "Coordinator", "DIMMWorker", "FaultInjection", "HardwareModel", "HostFacts",
                 "Kernels", "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
                 "NUMABinding", "NeuronPlacement", "NeuronShards", "NodeMeasurement",
-                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "Reporting",
-                "RingTransport", "Scheduling", "SeededRandom", "SocketTransport",
+                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "RDMAConnections",
+                "RDMATransport", "Reporting", "RingTransport", "Scheduling", "SeededRandom",
+                "SocketTransport",
                 "SparsityCalibration",
                 "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
                 "Transformer",
@@ -209,8 +218,9 @@ let package = Package(
             .programs, "benchmarks",
             imports: [
                 "ActivationPredictor", "CLinuxShims", "Kernels", "LinkRecords", "MappedMemory",
-                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities", "RingTransport",
-                "SeededRandom", "SyntheticActivity", "WeightFormats",
+                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities",
+                "RDMATransport", "RingTransport", "SeededRandom", "SocketTransport",
+                "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
             embedding: ["Texts/evaluation.txt"]),
@@ -222,8 +232,8 @@ let package = Package(
             "FuzzTargets",
             imports: [
                 "ActivityTrace", "LinkRecords", "MappedMemory", "Messages", "ModelFile",
-                "OfflinePartition", "PackedSets", "RingTransport", "SparsityCalibration",
-                "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
+                "OfflinePartition", "PackedSets", "RingTransport", "SocketTransport",
+                "SparsityCalibration", "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
             ], products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
         probe("SupervisionProbe", imports: ["Supervision"], products: ["SystemPackage"]),
@@ -259,8 +269,9 @@ let package = Package(
         suite(
             "LaunchTests",
             imports: [
-                "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue", "SeededRandom",
-                "SyntheticActivity", "TestModels", "Topology", "WeightFormats",
+                "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue",
+                "RDMAConnections", "SeededRandom", "SyntheticActivity", "TestModels", "Topology",
+                "WeightFormats",
             ],
             data: ["Data"]),
         suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),
@@ -268,8 +279,8 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: [
-                "LinkRecords", "Messages", "RingTransport", "SeededRandom", "Simulation",
-                "SocketTransport",
+                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "RingTransport",
+                "SeededRandom", "Simulation", "SocketTransport",
             ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
@@ -295,6 +306,12 @@ let package = Package(
             "OfflinePartitionTests", imports: ["OfflinePartition", "Quantities", "SeededRandom"]),
         suite("PackedSetsTests", imports: ["PackedSets", "SeededRandom"]),
         suite("QuantitiesTests", imports: ["Quantities", "SeededRandom"]),
+        suite(
+            "RDMATransportTests",
+            imports: [
+                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "Simulation",
+                "SocketTransport",
+            ]),
         suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
             "RingTransportTests",

@@ -5,7 +5,9 @@
 /// reached; traces are the exception, see the article "Testing" beside this file.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case calibration
+    case frames
     case gguf
+    case handshake
     case messages
     case numpy
     case partition
@@ -23,7 +25,9 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         do {
             switch self {
             case .calibration: try FileTargets.calibration(bytes)
+            case .frames: try SocketTargets.frames(bytes)
             case .gguf: try FileTargets.gguf(bytes)
+            case .handshake: try SocketTargets.handshake(bytes)
             case .messages: try MessageTargets.messages(bytes)
             case .numpy: try FileTargets.numpy(bytes)
             case .partition: try FileTargets.partition(bytes)

@@ -16,6 +16,9 @@ extension FuzzTarget {
     func madeSeeds() throws -> [[UInt8]] {
         switch self {
         case .gguf: [TinyLlama.build(layers: 1, hidden: 8, heads: 2, kvHeads: 1, feedForward: 8)]
+        case .frames:
+            [try Self.framesSeed(hasChecksums: true), try Self.framesSeed(hasChecksums: false)]
+        case .handshake: Self.handshakeSeeds()
         case .calibration: [Self.calibrationSeed()]
         case .partition: [try Self.partitionSeed()]
         case .trace: [try Self.traceSeed()]

@@ -32,10 +32,16 @@ enum Lab {
     }
 }
 
-/// One boot of a guest with four nodes, in which all commands of `Data/lab/scenarios.sh` ran.
+/// One boot of guests in which all commands of a script in `Data/lab` ran.
 struct LabBoot: Sendable {
     /// One for all tests: a boot and its commands take a minute.
-    static let shared = Result { try LabBoot() }
+    static let shared = Result {
+        try LabBoot(["--topology", Self.topology], script: "scenarios.sh")
+    }
+    /// One of two guests that are joined by a cable.
+    static let twoHosts = Result {
+        try LabBoot(["--hosts", "2", "--nodes", "1", "--cpus", "2"], script: "hosts.sh")
+    }
     static let topology = Launch.packageRoot + "/topology/8-dimm-4-node.yaml"
 
     let outcome: Outcome
@@ -44,14 +50,14 @@ struct LabBoot: Sendable {
     /// What stayed of the temporary files.
     let leftovers: [String]
 
-    private init() throws {
+    private init(_ options: [String], script: String) throws {
         let results = try ScratchFolder()
         let temporary = try ScratchFolder()
         let data = Launch.packageRoot + "/Tests/LaunchTests/Data"
         let launch = try Lab.launch(
-            [
-                "--topology", Self.topology, "--output", results.path, "--timeout", "540",
-                "--script", data + "/lab/scenarios.sh", "--", data, results.path,
+            options + [
+                "--output", results.path, "--timeout", "540", "--script", "\(data)/lab/\(script)",
+                "--", data, results.path,
             ], temporary: temporary)
         outcome = launch.finish(within: .seconds(560))
         leftovers = temporary.files(under: "")

@@ -53,7 +53,7 @@ enum ProcessTable {
         return text[text.index(after: end)...].split(separator: " ").map { String($0) }
     }
 
-    private static func arguments(of identifier: Int32) -> [String] {
+    static func arguments(of identifier: Int32) -> [String] {
         (text("/proc/\(identifier)/cmdline") ?? "").split(separator: "\0").map { String($0) }
     }
 

@@ -40,7 +40,9 @@ func withoutHost(_ bytes: [UInt8]) throws -> [UInt8] {
 
 private func removingHost(_ value: Any) -> Any {
     if let members = value as? [String: Any] {
-        return members.filter { $0.key != "host" }.mapValues { removingHost($0) }
+        // The second is a topology's own word, such as "dimm_overrides.0.host".
+        return members.filter { $0.key != "host" && !$0.key.hasSuffix(".host") }
+            .mapValues { removingHost($0) }
     }
     if let elements = value as? [Any] { return elements.map { removingHost($0) } }
     return value

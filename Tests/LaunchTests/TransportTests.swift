@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import RDMAConnections
 import Testing
 
 extension LaunchTests {
@@ -187,8 +188,39 @@ extension LaunchTests {
             #expect(script.ending == .exited(0), "\(script.errors)")
             #expect(script.text.hasPrefix("#!/bin/bash\n#SBATCH"))
             #expect(script.text.contains("#SBATCH --nodelist=node2,node3"))
-            #expect(script.text.contains("# srun --nodes=1"))
+            #expect(script.text.contains("# srun --quiet --nodes=1"))
             #expect(!script.text.contains("--dry-run"))
+            // Nobody listens, and no file was hashed: neither port nor checksum can be known.
+            #expect(script.text.contains("--connect 127.0.0.1:PORT "))
+            #expect(script.text.contains("--model-sha256 SHA256"))
+            #expect(model.folder.files(under: "cache").isEmpty)
+        }
+
+        @Test func `Ctrl-C does not wait for strangers that say nothing`() throws {
+            let model = try TinyModelFile()
+            let port = try LocalPorts.free(1)[0]
+            // Workers that never come.
+            try launcher("ssh", "exec sleep 60", in: model.folder)
+            let launch = try Launch(
+                model.arguments(
+                    ["--topology", "4-dimm", "--launcher", "ssh"] + Self.hosts + [
+                        "--secret-file", secret(in: model.folder), "--listen",
+                        "127.0.0.1:\(port)", "--restarts", "0",
+                    ]),
+                environment: [
+                    "XDG_CACHE_HOME": model.folder.entry("cache"),
+                    "PATH": "\(model.folder.path):/usr/bin:/bin",
+                ])
+            var strangers: [Int32] = []
+            defer { for stranger in strangers { close(stranger) } }
+            launch.wait(for: "a connection") {
+                LocalPorts.connect(to: port).map { strangers.append($0) } != nil
+            }
+            for _ in 0..<3 { LocalPorts.connect(to: port).map { strangers.append($0) } }
+            usleep(200_000)
+            launch.send(SIGINT)
+            // Four strangers would once have cost five seconds each.
+            #expect(launch.finish(within: .seconds(4)).ending == .exited(130))
         }
 
         // MARK: Refusals
@@ -216,12 +248,19 @@ extension LaunchTests {
             }
         }
 
+        @Test(.enabled(if: !RDMADevices.arePresent, "a machine without an RDMA device"))
+        func `A machine without an RDMA device says so`() throws {
+            let outcome = try TinyModelFile().run(["--topology", "4-dimm", "--transport", "rdma"])
+            #expect(outcome.ending == .exited(69), "\(outcome.errors)")
+            #expect(outcome.errors.contains("no RDMA device"), "\(outcome.errors)")
+        }
+
         private static var hostName: String { ProcessInfo.processInfo.hostName }
     }
 }
 
 /// What `run --json` says of transports.
-private struct TransportDocument: Decodable {
+struct TransportDocument: Decodable {
     struct DIMM: Decodable {
         struct Host: Decodable {
             let transport: String

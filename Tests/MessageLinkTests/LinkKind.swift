@@ -1,3 +1,4 @@
+import Foundation
 import LinkRecords
 import Messages
 import Simulation
@@ -11,6 +12,19 @@ enum LinkKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case smallRing = "ring of one page"
     case socket = "socket"
     case smallSocket = "socket with a window of one page"
+    case rdma = "RDMA"
+    case smallRDMA = "RDMA with a window of one page"
+
+    /// Those that this machine can make.
+    static let possible = chosen(
+        allCases.filter { RDMA.address != nil || ![.rdma, .smallRDMA].contains($0) }
+    ) { $0.rawValue }
+
+    /// Those whose name begins as `HERMES_TEST_LINKS` in the environment says, or all.
+    static func chosen<Kind>(_ kinds: [Kind], name: (Kind) -> String) -> [Kind] {
+        let start = ProcessInfo.processInfo.environment["HERMES_TEST_LINKS"] ?? ""
+        return kinds.filter { name($0).hasPrefix(start) }
+    }
 
     var testDescription: String { rawValue }
 
@@ -33,6 +47,10 @@ enum LinkKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .smallSocket:
             return try pair(
                 of: Sockets(), capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
+        case .rdma: return try pair(of: RDMA(), capacity: 1 << 15, .sleeping)
+        case .smallRDMA:
+            return try pair(
+                of: RDMA(), capacity: 4096, WaitPolicy(spinIterations: 20, yieldCount: 1))
         }
     }
 
@@ -72,6 +90,15 @@ extension MessageLink {
         var bytes: [UInt8] = []
         try receive { bytes = $0.copied }
         return bytes
+    }
+
+    /// The oldest message, as soon as one is there: what was sent may still be on its way.
+    func awaitBytes() throws(LinkError) -> [UInt8]? {
+        let deadline = ContinuousClock.now + .seconds(5)
+        while ContinuousClock.now < deadline {
+            if let bytes = try tryReceiveBytes() { return bytes }
+        }
+        return nil
     }
 
     /// The oldest message, nil when none is there.

@@ -31,7 +31,7 @@ import Testing
 
     @Test(arguments: Transport.all)
     func `No more than the capacity waits to be read`(transport: Transport) throws {
-        let policy = WaitPolicy(spinIterations: 0, yieldCount: 0, sleepSlice: .milliseconds(5))
+        let policy = WaitPolicy(spinIterations: 0, yieldCount: 0, sleepSlice: .milliseconds(100))
         let capacity = 8192
         let pair = try transport.makePair(capacity: capacity, policy: policy) {
             () throws(LinkError) in throw .interrupted(signal: 15)

@@ -1,5 +1,7 @@
 import LinkRecords
 import Messages
+import RDMAConnections
+import RDMATransport
 import RingTransport
 import Simulation
 import SocketTransport
@@ -43,7 +45,10 @@ struct Transport: Sendable, CustomTestStringConvertible {
         try base.makePair(capacity: capacity, policy: policy, watch: watch)
     }
 
-    static let all = [Transport(base: SharedMemory()), Transport(base: Sockets())]
+    static let all = LinkKind.chosen(
+        [Transport(base: SharedMemory()), Transport(base: Sockets())]
+            + (RDMA.address == nil ? [] : [Transport(base: RDMA())])
+    ) { $0.base.name }
 }
 
 struct SharedMemory: TransportUnderTest {
@@ -119,6 +124,65 @@ struct Sockets: TransportUnderTest {
                 secret: secret)
             return LinkBox(
                 SocketLink(adopting: connection, waitPolicy: policy, watch: parts.watch))
+        }
+    }
+}
+
+/// Over this machine's first RDMA device, if it has one.
+struct RDMA: TransportUnderTest {
+    /// Where a process of this machine is reached over the device.
+    static let address = RDMADevices.address
+
+    let name = "RDMA"
+    let hasEpochs = true
+    private let secret = SharedSecret.random()
+
+    private func listener() throws -> RDMAListener {
+        let host = try #require(Self.address)
+        return try RDMAListener.open(at: SocketAddress(host: host, port: 0))
+    }
+
+    func makePair(
+        capacity: Int, policy: WaitPolicy, watch: @escaping LinkWatch
+    ) throws -> CarriedPair {
+        let terms = LinkTerms(dimm: 3, session: .random(), epoch: 2, capacity: capacity)
+        let listener = try listener()
+        let worker = connecting(to: listener.address, as: terms, policy, watch)
+        guard
+            let connection = try listener.accept(
+                expecting: [terms], secret: secret, atMost: .seconds(5))
+        else { throw LinkError.system("no worker came") }
+        return CarriedPair(
+            coordinator: RDMALink(adopting: connection, waitPolicy: policy, watch: watch),
+            worker: try worker.join().link)
+    }
+
+    func refusalOfStaleWorker() throws -> String? {
+        let session = LinkSession.random()
+        let former = LinkTerms(dimm: 0, session: session, epoch: 0, capacity: 4096)
+        let present = LinkTerms(dimm: 0, session: session, epoch: 1, capacity: 4096)
+        let listener = try listener()
+        let worker = connecting(to: listener.address, as: former, .sleeping) {}
+        var refusal: String?
+        do throws(SocketError) {
+            _ = try listener.accept(expecting: [present], secret: secret, atMost: .seconds(5))
+        } catch {
+            refusal = "\(error)"
+        }
+        #expect(throws: SocketError.refusedByPeer(.epoch)) { try worker.join() }
+        return refusal
+    }
+
+    private func connecting(
+        to address: SocketAddress, as terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) -> SideThread<LinkBox> {
+        let parts = ConnectionParts(watch: watch)
+        return SideThread { [secret] in
+            let connection = try RDMAConnection.connect(
+                to: address, dimm: terms.dimm, session: terms.session, epoch: terms.epoch,
+                secret: secret)
+            return LinkBox(RDMALink(adopting: connection, waitPolicy: policy, watch: parts.watch))
         }
     }
 }

@@ -77,6 +77,49 @@ import Testing
         #expect(try worker.join() == fixture.terms())
     }
 
+    @Test func `Strangers that say nothing hold nobody up, however many`() throws {
+        let fixture = try SocketFixture()
+        // More than are listened to at once: the first must go.
+        let strangers = try (0..<100).map { _ in try Stranger(at: fixture.listener.address) }
+        let workers = (0..<2).map { fixture.connecting(fixture.terms(dimm: $0)) }
+        var rest = [fixture.terms(dimm: 0), fixture.terms(dimm: 1)]
+        while !rest.isEmpty {
+            // Sooner than the time that one stranger has.
+            let found = try #require(
+                try fixture.accepted(expecting: rest, within: .seconds(4)))
+            rest.removeAll { $0 == found }
+        }
+        for worker in workers { _ = try worker.join() }
+        withExtendedLifetime(strangers) {}
+    }
+
+    @Test func `Two that greet as the same worker: one is taken`() throws {
+        let secret = SharedSecret.random()
+        let terms = LinkTerms(dimm: 2, session: .random(), epoch: 0, capacity: 4096)
+        var outcomes: [Bool] = []
+        var expected = [terms]
+        var replies = [HandshakeReply(), HandshakeReply()]
+        var proofs: [[UInt8]] = []
+        for index in replies.indices {
+            let request = HandshakeRequest(
+                dimm: terms.dimm, session: terms.session, epoch: terms.epoch)
+            let (offer, _) = replies[index].advance(
+                request.greeting, expecting: expected, secret: secret)
+            proofs.append(try request.answer(to: offer, secret: secret).proof)
+        }
+        for index in replies.indices {
+            let (_, outcome) = replies[index].advance(
+                proofs[index], expecting: expected, secret: secret)
+            if case .taken(terms, _) = outcome {
+                outcomes.append(true)
+                expected = []
+            } else {
+                outcomes.append(false)
+            }
+        }
+        #expect(outcomes == [true, false])
+    }
+
     @Test func `Nobody comes, and nobody listens`() throws {
         let fixture = try SocketFixture()
         #expect(

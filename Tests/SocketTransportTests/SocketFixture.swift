@@ -6,7 +6,7 @@ import SocketTransport
 import Testing
 
 /// A listening coordinator, and workers that connect to it.
-final class SocketFixture: Sendable {
+final class SocketFixture {
     let secret = SharedSecret.random()
     let listener: SocketListener
     let session = LinkSession.random()

@@ -20,6 +20,16 @@ package protocol CarriedLink: MessageLink {
     func close()
 }
 
+/// One end of a link whose other end may be on another host.
+package protocol RemoteLink: CarriedLink {
+    /// The name of the worker's host, as it told it; on the worker's side, nil.
+    var peerHostName: String? { get }
+
+    /// After ``CarriedLink/close()``: waits until what was sent last is safe from the end of this
+    /// process, at most `limit`.
+    func linger(upTo limit: Duration)
+}
+
 /// Runs after each slice of sleep that brought nothing; throws when waiting is pointless, for
 /// instance because the peer died or a signal asked this process to stop.
 package typealias LinkWatch = () throws(LinkError) -> Void

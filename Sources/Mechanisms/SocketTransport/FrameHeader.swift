@@ -1,4 +1,4 @@
-internal import LinkRecords
+package import LinkRecords
 
 /// The 32 bytes in front of every frame, little-endian. The first 16 are a record's, as in a ring
 /// but without its seal:
@@ -10,15 +10,15 @@ internal import LinkRecords
 ///     16  epoch: how many workers the DIMM had before
 ///     20  checksum of all other bytes of this header
 ///     24  bytes of frames that this side has given back so far: the other one's credit
-struct FrameHeader {
-    static let byteCount = 32
+package struct FrameHeader {
+    package static let byteCount = 32
 
-    var record: RecordHeader
-    var epoch: UInt32
-    var releasedByteCount: UInt64
+    package var record: RecordHeader
+    package var epoch: UInt32
+    package var releasedByteCount: UInt64
 
     /// As written, with the header's checksum.
-    var words: [4 of UInt64] {
+    package var words: [4 of UInt64] {
         let (first, second) = record.words
         return [first, second, UInt64(check) << 32 | UInt64(epoch), releasedByteCount]
     }
@@ -31,14 +31,14 @@ struct FrameHeader {
     }
 
     /// Nil when the header is damaged.
-    init?(words: [4 of UInt64]) {
+    package init?(words: [4 of UInt64]) {
         record = RecordHeader(words: words[0], words[1])
         epoch = UInt32(truncatingIfNeeded: words[2])
         releasedByteCount = words[3]
         guard check == UInt32(truncatingIfNeeded: words[2] >> 32) else { return nil }
     }
 
-    init(_ record: RecordHeader, epoch: UInt32, releasedByteCount: UInt64) {
+    package init(_ record: RecordHeader, epoch: UInt32, releasedByteCount: UInt64) {
         self.record = record
         self.epoch = epoch
         self.releasedByteCount = releasedByteCount
@@ -51,7 +51,7 @@ struct FrameHeader {
 }
 
 /// What a frame is. Only messages have a payload and take part of the window.
-enum FrameKind: UInt32 {
+package enum FrameKind: UInt32 {
     case message = 0x4D53_4721
     /// Gives room back, when no message does.
     case credit = 0x4352_4454

@@ -19,8 +19,9 @@ struct FrameInbox {
     private let terms: LinkTerms
     private let maximumMessageByteCount: Int
     let memory: FrameMemory
+    private static let chunkByteCount = 1 << 16
     /// As they come from the kernel, many at once or parts of one.
-    private let chunk = FrameMemory(byteCount: 1 << 16)
+    private let chunk = FrameMemory(byteCount: chunkByteCount)
     private let header = FrameMemory(byteCount: FrameHeader.byteCount)
     private var headerFill = 0
     /// The message whose payload is still coming, and how much of it is there.
@@ -41,8 +42,15 @@ struct FrameInbox {
     init(_ terms: LinkTerms, maximumMessageByteCount: Int) {
         self.terms = terms
         self.maximumMessageByteCount = maximumMessageByteCount
-        // Payloads lie in one piece: a gap at the end can be as long as the longest.
-        memory = FrameMemory(byteCount: 2 * terms.capacity)
+        memory = FrameMemory(byteCount: Self.memoryByteCount(terms.capacity))
+    }
+
+    /// Payloads lie in one piece: a gap at the end can be as long as the longest.
+    private static func memoryByteCount(_ capacity: Int) -> Int { 2 * capacity }
+
+    /// Bytes that it holds at most.
+    static func byteCount(capacity: Int) -> Int {
+        memoryByteCount(capacity) + chunkByteCount + FrameHeader.byteCount
     }
 
     /// The oldest message that is there.

@@ -26,8 +26,8 @@ package struct LinkTerms: Equatable, Sendable {
     }
 }
 
-/// The four messages before the first frame, numbers little-endian. Each side proves that it knows
-/// the secret by an HMAC over what both have said, random bytes of both included.
+/// The four messages before the first frame over TCP, numbers little-endian. Each side proves that
+/// it knows the secret by an HMAC over what both have said, random bytes of both included.
 ///
 ///     worker → coordinator   magic 8, version 4, DIMM 4, session 16, epoch 4, 4 unused, random 32,
 ///                            host name 64, filled up with zeros
@@ -35,46 +35,57 @@ package struct LinkTerms: Equatable, Sendable {
 ///                            random 32, proof 32
 ///     worker → coordinator   proof 32
 ///     coordinator → worker   verdict 4
-enum Handshake {
+package enum Handshake {
     /// "HERMSOCK" as bytes in memory order on a little-endian machine.
     static let magic: UInt64 = 0x4B43_4F53_4D52_4548
     static let version: UInt32 = 1
     static let randomByteCount = 32
     static let hostNameByteCount = 64
     static let helloByteCount = 72 + hostNameByteCount
-    static let offerByteCount = 96
+    package static let offerByteCount = 96
 
-    static func hello(dimm: Int, session: LinkSession, epoch: UInt32) -> [UInt8] {
-        bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(dimm)) + bytes(of: session.high)
-            + bytes(of: session.low) + bytes(of: epoch) + bytes(of: UInt32(0))
-            + SharedSecret.randomBytes(count: randomByteCount) + paddedHostName
+    /// - Parameter hostName: what the worker's host is to be called; nil for the kernel's name.
+    static func hello(
+        dimm: Int, session: LinkSession, epoch: UInt32, hostName: String?
+    ) -> [UInt8] {
+        greeting(dimm: dimm, session: session, epoch: epoch)
+            + SharedSecret.randomBytes(count: randomByteCount) + padded(hostName: hostName)
     }
 
-    private static var paddedHostName: [UInt8] {
-        let name = SocketTransport.hostName(limit: hostNameByteCount)
+    /// What every transport's first message begins with: 40 bytes.
+    package static func greeting(dimm: Int, session: LinkSession, epoch: UInt32) -> [UInt8] {
+        bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(dimm)) + bytes(of: session.high)
+            + bytes(of: session.low) + bytes(of: epoch) + bytes(of: UInt32(0))
+    }
+
+    /// - Parameter hostName: cut off behind its first 64 bytes; nil for the kernel's.
+    package static func padded(hostName: String?) -> [UInt8] {
+        let name =
+            hostName.map { Array($0.utf8.prefix(hostNameByteCount)) }
+            ?? SocketTransport.hostName(limit: hostNameByteCount)
         return name + [UInt8](repeating: 0, count: hostNameByteCount - name.count)
     }
 
     /// The host that a worker says it is on; what is not printable is left out.
-    static func hostName(in hello: [UInt8]) -> String {
+    package static func hostName(in hello: [UInt8]) -> String {
         let bytes = hello.suffix(hostNameByteCount).prefix { $0 != 0 }
         return String(decoding: bytes.filter { (0x21...0x7E).contains($0) }, as: UTF8.self)
     }
 
     /// The offer without its proof.
-    static func offer(_ terms: LinkTerms) -> [UInt8] {
+    package static func offer(_ terms: LinkTerms) -> [UInt8] {
         bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(0))
             + bytes(of: UInt64(terms.capacity)) + bytes(of: UInt32(terms.hasChecksums ? 1 : 0))
             + bytes(of: UInt32(0)) + SharedSecret.randomBytes(count: randomByteCount)
     }
 
-    static func refusal(_ reason: SocketRefusal) -> [UInt8] {
+    package static func refusal(_ reason: SocketRefusal) -> [UInt8] {
         let start = bytes(of: magic) + bytes(of: version) + bytes(of: reason.rawValue)
         return start + [UInt8](repeating: 0, count: offerByteCount - start.count)
     }
 
     /// Which of `expected` a worker is, or why it is none of them.
-    static func match(
+    package static func match(
         _ hello: [UInt8], _ expected: [LinkTerms]
     ) -> Result<LinkTerms, HandshakeRefusal> {
         func refuse(
@@ -112,7 +123,7 @@ enum Handshake {
     }
 
     /// Reads what a coordinator offers the worker of a DIMM.
-    static func terms(
+    package static func terms(
         in offer: [UInt8], dimm: Int, session: LinkSession, epoch: UInt32
     ) throws(SocketError) -> LinkTerms {
         let foundMagic = number(UInt64.self, in: offer, at: 0)
@@ -144,11 +155,11 @@ enum Handshake {
             hasChecksums: checksums == 1)
     }
 
-    static func bytes<Number: FixedWidthInteger>(of number: Number) -> [UInt8] {
+    package static func bytes<Number: FixedWidthInteger>(of number: Number) -> [UInt8] {
         (0..<Number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
     }
 
-    static func number<Number: FixedWidthInteger>(
+    package static func number<Number: FixedWidthInteger>(
         _ type: Number.Type, in bytes: [UInt8], at offset: Int
     ) -> Number {
         (0..<Number.bitWidth / 8).reduce(0) {
@@ -162,7 +173,7 @@ enum Handshake {
 }
 
 /// What a worker is told, and what it did wrong.
-struct HandshakeRefusal: Error {
-    let refusal: SocketRefusal
-    let error: SocketError
+package struct HandshakeRefusal: Error {
+    package let refusal: SocketRefusal
+    package let error: SocketError
 }

@@ -5,7 +5,7 @@ internal import SystemPackage
 package struct SharedSecret: Sendable {
     /// Fewer could be guessed, more help nobody.
     package static let byteCountRange = 16...4096
-    static let proofByteCount = 32
+    package static let proofByteCount = 32
 
     private let bytes: [UInt8]
 
@@ -39,22 +39,22 @@ package struct SharedSecret: Sendable {
     package var content: [UInt8] { bytes }
 
     /// HMAC-SHA-256 of what was said so far, keyed with the secret.
-    func proof(by speaker: Speaker, of transcript: [UInt8]) -> [UInt8] {
+    package func proof(by speaker: Speaker, of transcript: [UInt8]) -> [UInt8] {
         messageAuthenticationCode(
             key: bytes, of: Array("hermes-emulator \(speaker.rawValue)".utf8) + transcript)
     }
 
-    func isProof(_ proof: [UInt8], by speaker: Speaker, of transcript: [UInt8]) -> Bool {
+    package func isProof(_ proof: [UInt8], by speaker: Speaker, of transcript: [UInt8]) -> Bool {
         areEqualInConstantTime(proof, self.proof(by: speaker, of: transcript))
     }
 
     /// A proof of one side is none of the other.
-    enum Speaker: String {
+    package enum Speaker: String {
         case coordinator
         case worker
     }
 
-    static func randomBytes(count: Int) -> [UInt8] {
+    package static func randomBytes(count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
     }

@@ -22,6 +22,8 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
     case secretFile(path: String, rule: String)
     /// No connections can be waited for, or taken.
     case listening(cause: Errno)
+    /// Nothing here carries such connections.
+    case noDevice
     /// The operating system refused.
     case system(step: String, cause: Errno)
 
@@ -38,6 +40,7 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
         case .refusedByPeer(let refusal): "the other side refused: \(refusal)"
         case .secretFile(let path, let rule): "secret file '\(path)': \(rule)"
         case .listening(let cause): "cannot listen: \(cause)"
+        case .noDevice: "this machine has no RDMA device"
         case .system(let step, let cause): "\(step): \(cause)"
         }
     }

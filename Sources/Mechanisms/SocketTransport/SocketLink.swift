@@ -9,7 +9,7 @@ internal import SystemPackage
 /// comes, up to the window, so two ends that both send never wait for each other. Unlike a ring, a
 /// connection holds what was sent only as far as the kernel's memory goes: a long message is sent
 /// when its receiver, too, waits or looks.
-package final class SocketLink: CarriedLink {
+package final class SocketLink: RemoteLink {
     package let maximumMessageByteCount: Int
 
     let connection: SocketConnection
@@ -49,6 +49,11 @@ package final class SocketLink: CarriedLink {
     }
 
     deinit { close() }
+
+    /// Bytes of memory that one end holds at most: what has come, what is being sent.
+    package static func byteCount(capacity: Int) -> Int {
+        FrameInbox.byteCount(capacity: capacity) + FrameHeader.byteCount + capacity / 2
+    }
 
     package var transportName: String { "tcp" }
 

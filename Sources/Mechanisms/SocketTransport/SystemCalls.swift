@@ -3,7 +3,7 @@
 // the memory in which a link keeps frames.
 
 internal import COpenSSL
-internal import Glibc
+package import Glibc
 internal import SystemPackage
 
 /// A socket that is closed with its owner.
@@ -28,11 +28,11 @@ enum Movement {
 // MARK: - Connecting
 
 /// One of the addresses that a name stands for, as the kernel takes it.
-struct KernelAddress {
-    let family: Int32
-    let bytes: [UInt8]
+package struct KernelAddress {
+    package let family: Int32
+    package let bytes: [UInt8]
 
-    func with<Result>(
+    package func with<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         unsafe bytes.withUnsafeBytes { raw in
@@ -43,7 +43,7 @@ struct KernelAddress {
     }
 }
 
-func resolve(_ address: SocketAddress) throws(SocketError) -> [KernelAddress] {
+package func resolve(_ address: SocketAddress) throws(SocketError) -> [KernelAddress] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     unsafe hints.ai_flags = AI_NUMERICSERV
@@ -151,29 +151,39 @@ func setOption(_ level: Int32, _ name: Int32, _ value: Int32, of handle: borrowi
 func wait(
     for handle: borrowing SocketHandle, events: Int32, atMost limit: Duration
 ) -> Int32 {
-    let (seconds, attoseconds) = limit.components
-    // Rounded up: a wait of less than a millisecond must not become none.
-    let milliseconds = seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
     var entry = pollfd(fd: handle.number, events: Int16(events), revents: 0)
-    let count = unsafe poll(&entry, 1, Int32(clamping: milliseconds))
+    let count = unsafe poll(&entry, 1, milliseconds(limit))
     return count > 0 ? Int32(entry.revents) : 0
+}
+
+/// Sleeps until one of the sockets has one of its events, or an error, the time is over or a signal
+/// comes.
+func wait(for sockets: [(number: Int32, events: Int32)], atMost limit: Duration) {
+    var entries = sockets.map { pollfd(fd: $0.number, events: Int16($0.events), revents: 0) }
+    _ = unsafe poll(&entries, nfds_t(entries.count), milliseconds(limit))
+}
+
+/// Rounded up: a wait of less than a millisecond must not become none.
+private func milliseconds(_ limit: Duration) -> Int32 {
+    let (seconds, attoseconds) = limit.components
+    return Int32(
+        clamping: seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
 }
 
 func endSending(_ handle: borrowing SocketHandle) { _ = shutdown(handle.number, Int32(SHUT_WR)) }
 
 // MARK: - Bytes
 
-func receive(_ byteCount: Int, from handle: borrowing SocketHandle) -> (Movement, [UInt8]) {
+func receive(_ byteCount: Int, from number: Int32) -> (Movement, [UInt8]) {
     var bytes = [UInt8](repeating: 0, count: byteCount)
-    let count = unsafe recv(handle.number, &bytes, byteCount, Int32(MSG_DONTWAIT))
+    let count = unsafe recv(number, &bytes, byteCount, Int32(MSG_DONTWAIT))
     let movement = movement(count)
     if case .moved(let count) = movement { bytes.removeLast(byteCount - count) }
     return (movement, bytes)
 }
 
-func send(_ bytes: ArraySlice<UInt8>, to handle: borrowing SocketHandle) -> Movement {
+func send(_ bytes: ArraySlice<UInt8>, to number: Int32) -> Movement {
     let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
-    let number = handle.number
     return movement(
         unsafe bytes.withUnsafeBytes { unsafe Glibc.send(number, $0.baseAddress, $0.count, flags) })
 }

@@ -11,7 +11,7 @@ package final class StallWatch {
         let instant: ContinuousClock.Instant
     }
 
-    private let worker: WorkerProcess
+    private let worker: WorkerProcess?
     /// How long it may do nothing; `nil` for as long as it likes.
     private let limit: () -> Duration?
     /// How many messages came from it so far.
@@ -26,8 +26,10 @@ package final class StallWatch {
     /// its 50 ms; one that computes has more than a hundredth of a core, however many share it.
     private static let idleShare = 100
 
-    /// - Parameter limit: how long it may do nothing; asked each time.
-    package init(_ worker: WorkerProcess, limit: @escaping () -> Duration?) {
+    /// - Parameters:
+    ///   - worker: nil for one whose processor time cannot be read here: its messages alone count.
+    ///   - limit: how long it may do nothing; asked each time.
+    package init(_ worker: WorkerProcess?, limit: @escaping () -> Duration?) {
         self.worker = worker
         self.limit = limit
     }
@@ -36,7 +38,7 @@ package final class StallWatch {
     package func stalledSpan() -> Duration? {
         let now = ContinuousClock.now
         let sign = Sign(
-            messageCount: progress(), processorTime: worker.processorTime() ?? .zero,
+            messageCount: progress(), processorTime: worker?.processorTime() ?? .zero,
             instant: now)
         defer { asked = now }
         guard let last = lastSign, last.messageCount == sign.messageCount,

@@ -7,6 +7,7 @@ struct Benchmarks: ParsableCommand {
         abstract: "Measures the project's own code on this machine.",
         subcommands: [
             RingCommand.self, FanOutCommand.self, RingPeerCommand.self,
+            LinkCommand.self,
             KernelsCommand.self, CapsCommand.self, DecodeCommand.self,
             PredictorsCommand.self, RecoveryCommand.self,
         ])

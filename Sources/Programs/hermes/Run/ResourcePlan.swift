@@ -8,6 +8,7 @@ import NeuronShards
 import PackedSets
 import Quantities
 import RingTransport
+import SocketTransport
 import Supervision
 import Topology
 import Transformer
@@ -24,6 +25,8 @@ struct ResourcePlan {
     private let keepsRows: Bool
     /// DIMMs whose workers run on other hosts.
     private let farDIMMs: Set<Int>
+    /// Whether messages travel over connections instead of rings.
+    private let usesConnections: Bool
     let contextCapacity: Int
     private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
@@ -46,7 +49,7 @@ struct ResourcePlan {
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
         isReference: Bool, placement: PlacementChoice = .none, keepsRows: Bool = false,
-        farDIMMs: Set<Int> = [], homes: Homes = .roundRobin
+        farDIMMs: Set<Int> = [], usesConnections: Bool = false, homes: Homes = .roundRobin
     ) {
         self.model = model
         self.topology = topology
@@ -56,6 +59,7 @@ struct ResourcePlan {
         self.placement = placement
         self.keepsRows = keepsRows
         self.farDIMMs = farDIMMs
+        self.usesConnections = usesConnections
         self.homes = homes
         let count = topology.dimms.count
         let mobility = ShardMobility(
@@ -81,7 +85,8 @@ struct ResourcePlan {
         ResourcePlan(
             model: model, topology: topology, contextCapacity: contextCapacity,
             isSparse: isSparse, isReference: isReference, placement: placement,
-            keepsRows: keepsRows, farDIMMs: farDIMMs, homes: homes)
+            keepsRows: keepsRows, farDIMMs: farDIMMs, usesConnections: usesConnections,
+            homes: homes)
     }
 
     private static func keyValueByteCount(
@@ -214,17 +219,32 @@ struct ResourcePlan {
         }
     }
 
-    /// Bytes of all rings together.
-    var ringByteCount: Int {
-        2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
+    var rings: WorkerFleet.Rings {
+        WorkerFleet.Rings(capacity: ringCapacity, peers: peers, peerCapacity: peerRingCapacity)
     }
 
-    /// Bytes that this machine's memory holds of weights, caches, rings and processes.
+    /// Bytes of all rings together.
+    var ringByteCount: Int {
+        guard !usesConnections else { return 0 }
+        return 2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
+    }
+
+    /// Bytes that this machine's ends of connections hold at most.
+    private var connectionByteCount: Int {
+        guard usesConnections else { return 0 }
+        let count = topology.dimms.count
+        let endCount = count + (count - farDIMMs.count)
+        return endCount
+            * SocketLink.byteCount(capacity: rings.windowCapacity(dimmCount: count))
+    }
+
+    /// Bytes that this machine's memory holds of weights, caches, messages and processes.
     var neededByteCount: Int {
         let keyValues = Self.keyValueByteCount(
             model, dimm: 0, dimmCount: 1, capacity: contextCapacity)
         let near = dimmByteCounts.indices.filter { !farDIMMs.contains($0) }
-        let sharded = near.reduce(0) { $0 + dimmByteCounts[$1] } + ringByteCount
+        let sharded =
+            near.reduce(0) { $0 + dimmByteCounts[$1] } + ringByteCount + connectionByteCount
         let processCount = isReference ? 1 : 1 + near.count
         // The prefill keeps a copy of keys and values until the DIMMs have theirs.
         return (isReference ? 0 : sharded + (keepsRows ? keyValues : 0)) + keyValues

@@ -117,7 +117,7 @@ struct RunCommand: ParsableCommand {
         guard !reference || placement.partition == nil else {
             throw ValidationError("--reference has one process: --policy.partition places nothing")
         }
-        guard !reference || (!launch.carriesOverTCP && !launch.dryRun) else {
+        guard !reference || (!launch.usesConnections && !launch.dryRun) else {
             throw ValidationError("--reference has one process: there is no worker to launch")
         }
         guard time.clock != .paced || launch.launcher == .local else {

@@ -99,6 +99,7 @@ struct RunSession {
             isSparse: rule != nil, isReference: request.isReference,
             placement: request.placement, keepsRows: request.recovery.restarts > 0,
             farDIMMs: request.launch.launcher.farDIMMs(of: topology),
+            usesConnections: request.launch.usesConnections,
             homes: request.partition.readsPrompt ? .undecided : .roundRobin)
         if request.isReference {
             try plan.check()
@@ -108,7 +109,7 @@ struct RunSession {
         let partition = try resolver(plan).beforePrompt(request.partition)
         try plan.with(partition, of: request.partition).check()
         let fleet = try WorkerFleet.start(
-            topology: topology, model: loaded, rings: rings(plan),
+            topology: topology, model: loaded, rings: plan.rings,
             reach: try request.launch.reach(), isPaced: request.clock == .paced,
             isBestEffort: request.binding == .bestEffort,
             policy: request.recovery.policy, faults: try faultPlan(), logger: logger)
@@ -132,24 +133,16 @@ struct RunSession {
 
     // MARK: Sharded
 
-    private func rings(_ plan: ResourcePlan) -> WorkerFleet.Rings {
-        WorkerFleet.Rings(
-            capacity: plan.ringCapacity, peers: plan.peers, peerCapacity: plan.peerRingCapacity)
-    }
-
     /// The commands that would start the workers, as a shell takes them.
     func launchText() throws -> String {
         let plan = ResourcePlan(
             model: loaded.model, topology: topology, contextCapacity: contextCapacity,
             isSparse: rule != nil, isReference: false, placement: request.placement,
             keepsRows: request.recovery.restarts > 0)
-        let reach = try request.launch.reach()
-        guard let rendezvous = reach.rendezvous else {
-            throw Failure(.usage, "--dry-run needs --transport tcp, --launcher ssh or slurm")
-        }
         let commands = try WorkerFleet.commands(
-            topology: topology, model: loaded, rings: rings(plan), rendezvous: rendezvous,
-            reach: reach, isBestEffort: request.binding == .bestEffort, logger: logger)
+            topology: topology, model: loaded, rings: plan.rings,
+            contact: request.launch.plannedContact(), reach: request.launch.plannedReach,
+            isBestEffort: request.binding == .bestEffort, logger: logger)
         return request.launch.text(of: commands, for: topology)
     }
 

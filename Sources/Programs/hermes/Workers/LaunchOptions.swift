@@ -26,6 +26,7 @@ enum Launcher: String, ExpressibleByArgument, CaseIterable {
 enum TransportChoice: String, ExpressibleByArgument, CaseIterable {
     case sharedMemory = "shared-memory"
     case tcp
+    case rdma
 }
 
 /// Where workers run, and how they are reached.
@@ -39,8 +40,8 @@ struct LaunchOptions: ParsableArguments {
 
     @Option(
         help: """
-            What carries messages: shared-memory or tcp (default: shared-memory for local workers, \
-            tcp for others).
+            What carries messages: shared-memory, tcp or rdma (default: shared-memory for local \
+            workers, tcp for others). rdma needs an RDMA device on every host.
             """)
     var transport: TransportChoice?
 
@@ -86,8 +87,9 @@ struct LaunchOptions: ParsableArguments {
         guard connectTimeout > 0, connectTimeout <= 86_400 else {
             throw ValidationError("--connect-timeout must lie between 0 and 86400 seconds")
         }
-        guard carriesOverTCP || (!dryRun && listen == nil && secretFile == nil) else {
-            throw ValidationError("--listen, --secret-file and --dry-run need --transport tcp")
+        guard usesConnections || (!dryRun && listen == nil && secretFile == nil) else {
+            throw ValidationError(
+                "--listen, --secret-file and --dry-run need --transport tcp or rdma")
         }
         if let listen {
             do {
@@ -98,19 +100,53 @@ struct LaunchOptions: ParsableArguments {
         }
     }
 
-    var carriesOverTCP: Bool { transport == .tcp || launcher != .local }
+    /// Whether workers connect to this process, instead of sharing memory with it.
+    var usesConnections: Bool { [.tcp, .rdma].contains(transport) || launcher != .local }
 
-    /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
-    func reach() throws -> WorkerReach {
+    /// Whether the address is an RDMA device's own: the loopback interface has none.
+    private var choosesDevice: Bool {
+        transport == .rdma && launcher == .local && listen == nil
+    }
+
+    /// How workers would be started; nobody waits for them.
+    var plannedReach: WorkerReach {
         var reach = WorkerReach()
         reach.launcher = launcher
         reach.programPath = workerProgram
         reach.modelPath = workerModel.map(Self.absolute)
-        guard carriesOverTCP else { return reach }
-        if launcher == .slurm, !dryRun { try checkAllocation() }
-        reach.rendezvous = try SocketRendezvous.open(
-            at: try address(), secretPath: secretFile.map(Self.absolute),
-            patience: .milliseconds(Int64(1000 * connectTimeout)))
+        return reach
+    }
+
+    /// What workers would be told. The port is known once somebody listens.
+    func plannedContact() throws -> WorkerContact {
+        guard !choosesDevice else {
+            return WorkerContact(
+                address: "ADDRESS:PORT", transport: .rdma,
+                secretPath: secretFile.map(Self.absolute), process: "PID")
+        }
+        let address = try address()
+        let host = SocketRendezvous.hostForWorkers(address.host)
+        let known = SocketAddress(host: host, port: address.port)
+        return WorkerContact(
+            address: address.port == 0 ? "\(known)".dropLast() + "PORT" : "\(known)",
+            transport: transport == .rdma ? .rdma : .tcp,
+            secretPath: secretFile.map(Self.absolute), process: "PID")
+    }
+
+    /// Opens what workers connect to, if they do; throws exit 69 outside an allocation of Slurm's.
+    func reach() throws -> WorkerReach {
+        var reach = plannedReach
+        guard usesConnections else { return reach }
+        if launcher == .slurm { try checkAllocation() }
+        let secretPath = secretFile.map(Self.absolute)
+        let patience = Duration.milliseconds(Int64(1000 * connectTimeout))
+        if transport == .rdma {
+            reach.rendezvous = try RDMARendezvous.open(
+                at: choosesDevice ? nil : try address(), secretPath: secretPath, patience: patience)
+        } else {
+            reach.rendezvous = try SocketRendezvous.open(
+                at: try address(), secretPath: secretPath, patience: patience)
+        }
         return reach
     }
 
@@ -130,7 +166,7 @@ struct LaunchOptions: ParsableArguments {
             #SBATCH --nodes=\(max(1, hosts.count))
             #SBATCH --ntasks=\(commands.count)
             \(list)exec \(own.map { WorkerReach.quoted($0) }.joined(separator: " "))
-            # which starts, in the allocation, with an address and sessions of its own:
+            # which starts, in the allocation, with sessions, port and checksum of its own:
             \(commands.map { "# " + $0 }.joined(separator: "\n"))
 
             """

@@ -11,6 +11,18 @@ struct AwaitedWorker {
     let process: WorkerProcess
 }
 
+/// What workers are told of the coordinator, as text: a dry run gives names to what nobody knows
+/// yet.
+struct WorkerContact {
+    /// HOST:PORT.
+    let address: String
+    let transport: TransportChoice
+    /// Where workers on other hosts find the secret.
+    let secretPath: String?
+    /// The coordinator's process, for workers that it starts itself.
+    var process = "\(getpid())"
+}
+
 /// Where the coordinator waits for its workers' connections.
 final class SocketRendezvous {
     /// Where a worker on this machine finds the secret: in a descriptor that it inherits.
@@ -21,7 +33,6 @@ final class SocketRendezvous {
 
     /// Where workers connect.
     let address: SocketAddress
-    /// Where workers on other hosts find the secret.
     let secretPath: String?
     private let listener: SocketListener
     private let secret: SharedSecret
@@ -51,20 +62,21 @@ final class SocketRendezvous {
     }
 
     private init(
-        _ listener: consuming SocketListener, _ secret: SharedSecret,
+        _ listener: SocketListener, _ secret: SharedSecret,
         _ memory: consuming SharedSegment, _ secretPath: String?, _ patience: Duration
     ) {
-        let host = listener.address.host
-        let isEverywhere = [Self.allInterfaces, "::"].contains(host)
-        address =
-            isEverywhere
-            ? SocketAddress(host: ProcessInfo.processInfo.hostName, port: listener.address.port)
-            : listener.address
+        address = SocketAddress(
+            host: Self.hostForWorkers(listener.address.host), port: listener.address.port)
         self.listener = listener
         self.secret = secret
         secretMemory = memory
         self.secretPath = secretPath
         self.patience = patience
+    }
+
+    /// The name by which workers reach a process that listens at `host`.
+    static func hostForWorkers(_ host: String) -> String {
+        [allInterfaces, "::"].contains(host) ? ProcessInfo.processInfo.hostName : host
     }
 
     /// For workers on this machine to inherit.
@@ -103,7 +115,7 @@ final class SocketRendezvous {
 
     /// A worker that cannot connect says why on standard error, and its exit code says how bad it
     /// is.
-    private static func checkLives(_ awaited: [AwaitedWorker]) throws {
+    static func checkLives(_ awaited: [AwaitedWorker]) throws {
         for worker in awaited {
             guard let exit = worker.process.poll() else { continue }
             throw Failure(

@@ -10,7 +10,6 @@ import ModelFile
 import NUMABinding
 import Pacing
 import RingTransport
-import SocketTransport
 import Supervision
 import SystemPackage
 import Transformer
@@ -26,6 +25,9 @@ struct WorkerCommand: ParsableCommand {
 
     @Option(help: "Process identifier of the coordinator, when that started this process itself.")
     var coordinator: Int32?
+
+    @Flag(help: "End with the process that started this one, whatever that is.")
+    var bonded = false
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -102,9 +104,9 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func bond() throws {
-        guard let coordinator else { return }
+        guard let parent = coordinator ?? (bonded ? getppid() : nil) else { return }
         do {
-            try ParentBond.join(expectedParent: coordinator)
+            try ParentBond.join(expectedParent: parent)
         } catch {
             throw Failure(.machineLacks, "cannot tie the worker to its coordinator: \(error)")
         }
@@ -139,7 +141,7 @@ struct WorkerCommand: ParsableCommand {
     /// What was sent last reaches the coordinator before this process ends.
     private func leave(_ link: any CarriedLink) {
         link.close()
-        (link as? SocketLink)?.linger(upTo: .seconds(5))
+        (link as? any RemoteLink)?.linger(upTo: .seconds(5))
     }
 
     private func attachPeers(_ port: RelayPort?) throws -> WorkerPeers {

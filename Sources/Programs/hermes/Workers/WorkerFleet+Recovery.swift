@@ -9,6 +9,12 @@ struct RecoveryPolicy {
     /// How long a worker that owes an answer may do nothing; `nil` for as long as it likes.
     var stallAfter: Duration?
 
+    /// How long a worker on another host may owe an answer: there, nobody sees whether it computes.
+    /// No step takes near that long; a large shard from a slow disk may.
+    func farStallAfter(isLoading: Bool) -> Duration? {
+        stallAfter.map { $0 * (isLoading ? 60 : 6) }
+    }
+
     /// The first failure ends the run.
     static let none = RecoveryPolicy(restartLimit: 0, stallAfter: nil)
 }

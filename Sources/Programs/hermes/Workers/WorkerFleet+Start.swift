@@ -28,7 +28,7 @@ extension WorkerFleet {
                 return try startRingWorker(place)
             }
         }
-        return try startSocketWorkers(places, rendezvous)
+        return try startConnectingWorkers(places, rendezvous)
     }
 
     // MARK: Shared memory
@@ -67,8 +67,8 @@ extension WorkerFleet {
 
     // MARK: Connections
 
-    private func startSocketWorkers(
-        _ places: [WorkerPlace], _ rendezvous: SocketRendezvous
+    private func startConnectingWorkers(
+        _ places: [WorkerPlace], _ rendezvous: any Rendezvous
     ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
         var awaited: [AwaitedWorker] = []
         // Before the first worker waits for its offer: a large file takes long.
@@ -79,31 +79,30 @@ extension WorkerFleet {
         }
         for place in places {
             try Interruption.check()
-            awaited.append(try startSocketWorker(place, rendezvous))
+            awaited.append(try startConnectingWorker(place, rendezvous))
         }
-        var links: [Int: any CarriedLink] = [:]
-        try rendezvous.accept(awaited) { connection in
-            let dimm = connection.terms.dimm
+        var stalls: [Int: StallWatch] = [:]
+        let links = try rendezvous.links(to: awaited, waitPolicy: launch.waitPolicy) { dimm in
             guard let process = awaited.first(where: { $0.terms.dimm == dimm })?.process else {
                 preconditionFailure("only those that are awaited are taken")
             }
             let (watch, stall) = watch(
                 over: process, dimm: dimm, isNear: launch.reach.isNear(launch.hosts[dimm]))
-            let link = SocketLink(
-                adopting: connection, waitPolicy: launch.waitPolicy, watch: watch)
-            stall?.progress = { [unowned link] in link.statistics.messagesReceived }
-            links[dimm] = link
+            stalls[dimm] = stall
+            return watch
         }
         return awaited.map { worker in
-            guard let link = links[worker.terms.dimm] else {
+            let dimm = worker.terms.dimm
+            guard let link = links[dimm] else {
                 preconditionFailure("all that were awaited have come")
             }
+            stalls[dimm]?.progress = { [unowned link] in link.statistics.messagesReceived }
             return (worker.process, link)
         }
     }
 
-    private func startSocketWorker(
-        _ place: WorkerPlace, _ rendezvous: SocketRendezvous
+    private func startConnectingWorker(
+        _ place: WorkerPlace, _ rendezvous: any Rendezvous
     ) throws -> AwaitedWorker {
         let dimm = place.dimm
         let terms = LinkTerms(
@@ -111,7 +110,7 @@ extension WorkerFleet {
             capacity: launch.windowCapacity)
         let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: place.incarnation)
         defer { try? scarcity.unreadableModel?.close() }
-        let command = try command(terms, rendezvous, scarcity)
+        let command = try command(terms, rendezvous.contact, scarcity)
         var inherited: [(descriptor: FileDescriptor, as: Int32)] = []
         if launch.reach.isNear(launch.hosts[dimm]) {
             inherited.append((rendezvous.secretDescriptor, as: Self.linkDescriptor))
@@ -125,32 +124,33 @@ extension WorkerFleet {
 
     /// What starts a worker that connects: its program, or a launcher on whose other end it is.
     func command(
-        _ terms: LinkTerms, _ rendezvous: SocketRendezvous,
+        _ terms: LinkTerms, _ contact: WorkerContact,
         _ scarcity: FaultPlan.Scarcity = FaultPlan.Scarcity()
     ) throws -> (executable: String, arguments: [String]) {
         let host = launch.hosts[terms.dimm]
         guard launch.reach.isNear(host) else {
             return try launch.reach.command(
-                onHost: host, farArguments(terms, rendezvous, scarcity))
+                onHost: host, farArguments(terms, contact, scarcity))
         }
         let arguments =
-            socketArguments(terms, rendezvous, scarcity, secretFile: SocketRendezvous.nearPath)
-            + ["--coordinator", "\(getpid())"]
+            socketArguments(terms, contact, scarcity, secretFile: SocketRendezvous.nearPath)
+            + ["--coordinator", contact.process]
             + (launch.model.map { ["--model-name", $0.path] } ?? [])
         return (launch.executable, arguments)
     }
 
     /// The name of the host that a DIMM's worker runs on, as that told it itself.
     func hostName(ofDIMM dimm: Int) -> String {
-        (links[dimm] as? SocketLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
+        (links[dimm] as? any RemoteLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
     }
 
     private func socketArguments(
-        _ terms: LinkTerms, _ rendezvous: SocketRendezvous, _ scarcity: FaultPlan.Scarcity,
+        _ terms: LinkTerms, _ contact: WorkerContact, _ scarcity: FaultPlan.Scarcity,
         secretFile: String
     ) -> [String] {
         commonArguments(dimm: terms.dimm, session: terms.session, scarcity) + [
-            "--connect", "\(rendezvous.address)", "--secret-file", secretFile,
+            "--connect", contact.address, "--transport", contact.transport.rawValue,
+            "--secret-file", secretFile,
             "--epoch", "\(terms.epoch)", "--message-limit", "\(launch.messageLimit)",
         ]
             + launch.rings.peers.compactMap { $0.partner(of: terms.dimm) }
@@ -159,10 +159,12 @@ extension WorkerFleet {
 
     /// What a worker on another host is told: it inherits nothing.
     private func farArguments(
-        _ terms: LinkTerms, _ rendezvous: SocketRendezvous, _ scarcity: FaultPlan.Scarcity
+        _ terms: LinkTerms, _ contact: WorkerContact, _ scarcity: FaultPlan.Scarcity
     ) throws -> [String] {
-        let arguments = socketArguments(
-            terms, rendezvous, scarcity, secretFile: rendezvous.secretPath ?? "")
+        var arguments = socketArguments(
+            terms, contact, scarcity, secretFile: contact.secretPath ?? "")
+        // Slurm ends what a step has started; ssh leaves it where it is.
+        if launch.reach.launcher == .ssh { arguments.append("--bonded") }
         guard let model = launch.model else { return arguments }
         return arguments + [
             "--model-name", launch.reach.modelPath ?? LaunchOptions.absolute(model.path),
@@ -216,21 +218,28 @@ extension WorkerFleet {
     }
 
     /// - Parameter isNear: whether the process is the worker itself: another's CPU time says
-    ///   nothing of a worker.
+    ///   nothing of a worker, whose answers alone are waited for then.
     private func watch(
         over worker: WorkerProcess, dimm: Int, isNear: Bool
     ) -> (watch: LinkWatch, stall: StallWatch?) {
         let resumption = faults.resumption(of: worker, dimm: dimm)
-        let stall =
+        let stall = policy.stallAfter.map { _ in
             isNear
-            ? policy.stallAfter.map { _ in StallWatch(worker) { [unowned self] in stallLimit } }
-            : nil
+                ? StallWatch(worker) { [unowned self] in stallLimit }
+                : StallWatch(nil) { [unowned self] in
+                    // What it loads before its first answer may come from far, too.
+                    let isLoading =
+                        links.indices.contains(dimm)
+                        ? links[dimm].statistics.messagesReceived == 0 : true
+                    return policy.farStallAfter(isLoading: isLoading)
+                }
+        }
         let watch: LinkWatch = { () throws(LinkError) in
             if let signal = StopSignals.pending { throw .interrupted(signal: signal) }
             if let exit = worker.poll() { throw .peerGone("\(exit)") }
             resumption?.wakeIfDue()
             if let span = stall?.stalledSpan() {
-                throw .peerStalled("no answer and no CPU time for \(span)")
+                throw .peerStalled("no answer\(isNear ? " and no CPU time" : "") for \(span)")
             }
         }
         return (watch, stall)

@@ -1,4 +1,5 @@
 import Coordinator
+import Foundation
 import Glibc
 import LinkRecords
 import Logging
@@ -141,20 +142,23 @@ final class WorkerFleet {
 
     /// What would start the workers, a line each, as a shell takes it; nothing is started.
     static func commands(
-        topology: Topology, model: LoadedModel, rings: Rings, rendezvous: SocketRendezvous,
+        topology: Topology, model: LoadedModel, rings: Rings, contact: WorkerContact,
         reach: WorkerReach, isBestEffort: Bool, logger: Logger
     ) throws -> [String] {
         let fleet = try make(
             topology: topology, units: .dimms, model: model, rings: rings, reach: reach,
             isPaced: false, isBestEffort: isBestEffort, policy: .none, faults: .none,
             logger: logger)
+        // To read all of a large file takes long.
+        fleet.modelHash = "SHA256"
         return try topology.dimms.map { dimm in
-            let command = try fleet.command(
-                LinkTerms(
-                    dimm: dimm.index, session: .random(), epoch: 0,
-                    capacity: fleet.launch.windowCapacity), rendezvous)
+            let terms = LinkTerms(
+                dimm: dimm.index, session: .random(), epoch: 0,
+                capacity: fleet.launch.windowCapacity)
+            let command = try fleet.command(terms, contact)
             return ([command.executable] + command.arguments).map { WorkerReach.quoted($0) }
                 .joined(separator: " ")
+                .replacingOccurrences(of: "\(terms.session)", with: "SESSION")
         }
     }
 
@@ -327,9 +331,6 @@ struct WorkerLaunch {
     let hosts: [String?]
     let waitPolicy: WaitPolicy
 
-    /// The largest message on every transport, in bytes: how many neurons travel in one is the same
-    /// everywhere.
-    var messageLimit: Int {
-        RingSegment.maximumMessageByteCount(capacityPerDirection: rings.capacity)
-    }
+    var messageLimit: Int { rings.messageLimit }
+    var windowCapacity: Int { rings.windowCapacity(dimmCount: hosts.count) }
 }

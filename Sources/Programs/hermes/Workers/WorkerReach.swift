@@ -6,7 +6,7 @@ import Topology
 struct WorkerReach {
     var launcher = Launcher.local
     /// Where workers connect; `nil` where shared memory carries all messages.
-    var rendezvous: SocketRendezvous?
+    var rendezvous: (any Rendezvous)?
     /// The program and the model on the other hosts; `nil` for the same paths as here.
     var programPath: String?
     var modelPath: String?
@@ -45,10 +45,12 @@ struct WorkerReach {
                 ["-o", "BatchMode=yes", "-S", "none", "-T", host ?? "localhost", "exec " + words]
             )
         case .slurm:
-            // A task for each DIMM; cores and memory are bound by the worker itself.
+            // A task for each DIMM; cores and memory are bound by the worker itself. What srun
+            // says of its progress is no part of a run.
             return (
                 "srun",
-                ["--nodes=1", "--ntasks=1", "--overlap", "--cpu-bind=none", "--mem-bind=none"]
+                ["--quiet", "--nodes=1", "--ntasks=1", "--overlap"]
+                    + ["--cpu-bind=none", "--mem-bind=none"]
                     + (host.map { ["--nodelist=\($0)"] } ?? []) + [program] + arguments
             )
         }
@@ -67,11 +69,17 @@ struct WorkerReach {
     }
 }
 
-extension WorkerLaunch {
+extension WorkerFleet.Rings {
+    /// The largest message on every transport, in bytes: how many neurons travel in one is the same
+    /// everywhere.
+    var messageLimit: Int {
+        RingSegment.maximumMessageByteCount(capacityPerDirection: capacity)
+    }
+
     /// Bytes of frames that may wait on a connection: a ring's, and neurons that pass through the
     /// coordinator on their way to all other DIMMs.
-    var windowCapacity: Int {
-        let relayed = rings.peers.isEmpty ? 0 : rings.peerCapacity * max(1, hosts.count - 1)
+    func windowCapacity(dimmCount: Int) -> Int {
+        let relayed = peers.isEmpty ? 0 : peerCapacity * max(1, dimmCount - 1)
         return RingSegment.capacity(
             forMessageByteCount: messageLimit, messageCount: 3 + relayed / max(1, messageLimit))
     }

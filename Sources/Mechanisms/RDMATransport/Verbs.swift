@@ -1,0 +1,333 @@
+// The only file of this module that holds raw pointers: queue pairs and registered memory.
+
+internal import CRDMA
+internal import Glibc
+internal import RDMAConnections
+internal import SocketTransport
+internal import SystemPackage
+
+extension Errno {
+    /// The calling thread's `errno`; read it before any other call.
+    static var current: Errno { Errno(rawValue: Glibc.errno) }
+}
+
+/// What queue pairs and memory belong to: keys of one are of no use in another.
+@safe
+private final class ProtectionDomain {
+    let domain: UnsafeMutablePointer<ibv_pd>
+
+    init(_ domain: UnsafeMutablePointer<ibv_pd>) { unsafe self.domain = domain }
+
+    deinit { _ = unsafe ibv_dealloc_pd(domain) }
+}
+
+/// Memory that the device reads or writes by itself. Pages of its own, zero at first: where the
+/// other side may write, nothing else lies.
+@safe
+final class RegisteredMemory {
+    /// Who may do what.
+    enum Access {
+        /// The device reads it, for what is sent.
+        case sending
+        /// The device also writes what is received here.
+        case receiving
+        /// The other side writes into it, by itself.
+        case remoteWriting
+
+        var flags: UInt32 {
+            switch self {
+            case .sending: 0
+            case .receiving: IBV_ACCESS_LOCAL_WRITE.rawValue
+            case .remoteWriting: IBV_ACCESS_LOCAL_WRITE.rawValue | IBV_ACCESS_REMOTE_WRITE.rawValue
+            }
+        }
+    }
+
+    let byteCount: Int
+    private let base: UnsafeMutableRawPointer
+    private let region: UnsafeMutablePointer<ibv_mr>
+    private let domain: ProtectionDomain
+
+    private init(
+        byteCount: Int, _ base: UnsafeMutableRawPointer, _ region: UnsafeMutablePointer<ibv_mr>,
+        _ domain: ProtectionDomain
+    ) {
+        self.byteCount = byteCount
+        unsafe self.base = base
+        unsafe self.region = region
+        self.domain = domain
+    }
+
+    deinit {
+        _ = unsafe ibv_dereg_mr(region)
+        _ = unsafe munmap(base, byteCount)
+    }
+
+    fileprivate static func create(
+        byteCount: Int, _ access: Access, in domain: ProtectionDomain
+    ) throws(SocketError) -> RegisteredMemory {
+        let pages = unsafe mmap(
+            nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let base = unsafe pages, unsafe base != MAP_FAILED else {
+            throw .system(step: "getting \(byteCount) bytes for a ring", cause: .current)
+        }
+        let flags = Int32(access.flags)
+        guard let region = unsafe shim_register(domain.domain, base, byteCount, flags) else {
+            let cause = Errno.current
+            _ = unsafe munmap(base, byteCount)
+            throw .system(
+                step: "registering \(byteCount) bytes with the RDMA device "
+                    + "(the limit of locked memory, ulimit -l, must allow them)", cause: cause)
+        }
+        return unsafe RegisteredMemory(byteCount: byteCount, base, region, domain)
+    }
+
+    /// What the other side must name to write here.
+    var remoteKey: UInt32 { unsafe region.pointee.rkey }
+    fileprivate var localKey: UInt32 { unsafe region.pointee.lkey }
+    var address: UInt64 { UInt64(UInt(bitPattern: unsafe base)) }
+
+    func withBytes(at offset: Int, byteCount: Int, _ body: (RawSpan) -> Void) {
+        check(offset, byteCount)
+        unsafe body(RawSpan(_unsafeStart: base + offset, byteCount: byteCount))
+    }
+
+    func withMutableBytes(
+        at offset: Int, byteCount: Int, _ body: (inout MutableRawSpan) -> Void
+    ) {
+        check(offset, byteCount)
+        var span = unsafe MutableRawSpan(_unsafeStart: base + offset, byteCount: byteCount)
+        body(&span)
+    }
+
+    func bytes(_ range: Range<Int>) -> [UInt8] {
+        check(range.lowerBound, range.count)
+        return unsafe Array(
+            UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) {
+        check(offset, bytes.count)
+        unsafe bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe (base + offset).copyMemory(from: start, byteCount: source.count)
+        }
+    }
+
+    func word(at offset: Int) -> UInt64 {
+        check(offset, 8)
+        return unsafe base.load(fromByteOffset: offset, as: UInt64.self)
+    }
+
+    func setWord(_ value: UInt64, at offset: Int) {
+        check(offset, 8)
+        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+    }
+
+    func flip(bit: Int, from offset: Int) {
+        let index = offset + bit / 8
+        check(index, 1)
+        let byte = unsafe base.load(fromByteOffset: index, as: UInt8.self)
+        unsafe base.storeBytes(of: byte ^ 1 << UInt8(bit % 8), toByteOffset: index, as: UInt8.self)
+    }
+
+    private func check(_ offset: Int, _ byteCount: Int) {
+        precondition(offset >= 0 && byteCount >= 0 && offset <= self.byteCount - byteCount)
+    }
+}
+
+/// A part of our memory to be sent, and where it goes.
+struct Transfer {
+    var memory: RegisteredMemory?
+    var offset = 0
+    var byteCount = 0
+    /// In the other side's memory.
+    var remoteAddress: UInt64 = 0
+    var remoteKey: UInt32 = 0
+    var notice: Notice?
+    var isMessage = false
+    var isSignalled = false
+
+    fileprivate var shim: shim_transfer {
+        shim_transfer(
+            identifier: 0, address: (memory?.address ?? 0) + UInt64(offset),
+            byte_count: UInt32(byteCount), local_key: memory?.localKey ?? 0,
+            remote_address: remoteAddress, remote_key: remoteKey,
+            immediate: notice?.immediate ?? 0, has_immediate: notice == nil ? 0 : 1,
+            is_message: isMessage ? 1 : 0, is_signalled: isSignalled ? 1 : 0)
+    }
+}
+
+/// Something that the device has done.
+enum Completion {
+    /// A transfer that was to be signalled is over, and so are all before it.
+    case sent
+    /// The other side has ended a write and says what it was.
+    case notice(UInt32)
+    case message(byteCount: Int)
+    case failed(TransferStatus)
+}
+
+/// Why a transfer, or a place for one, is over without having done its work.
+enum TransferStatus {
+    /// The queue pair was ended before.
+    case flushed
+    /// The other side's device confirmed nothing, however often it was asked.
+    case unanswered
+    /// The other side's device let nobody write there.
+    case refused(String)
+    case other(String)
+
+    fileprivate init(_ status: ibv_wc_status) {
+        let text = unsafe ibv_wc_status_str(status).map { unsafe String(cString: $0) }
+        switch status {
+        case IBV_WC_WR_FLUSH_ERR: self = .flushed
+        case IBV_WC_RETRY_EXC_ERR, IBV_WC_RNR_RETRY_EXC_ERR: self = .unanswered
+        case IBV_WC_REM_ACCESS_ERR, IBV_WC_REM_INV_REQ_ERR, IBV_WC_REM_OP_ERR:
+            self = .refused(text ?? "")
+        default: self = .other(text ?? "")
+        }
+    }
+}
+
+/// A reliable connected queue pair with one queue of completions, which can be slept for.
+///
+/// Its protection domain is its own: keys of its memory are of no use on another connection.
+@safe
+final class QueuePair {
+    /// Transfers that may be under way.
+    static let sendDepth = 128
+    /// Places for frames, and some for credits, the close and the handshake: of credits, which tell
+    /// of a quarter of the window each, never more than eight are on their way.
+    static let receiveDepth = RingGeometry.frameLimit + 32
+
+    private let identifier: ManagerIdentifier
+    private let domain: ProtectionDomain
+    private let channel: UnsafeMutablePointer<ibv_comp_channel>
+    private let queue: UnsafeMutablePointer<ibv_cq>
+    private let pair: UnsafeMutablePointer<ibv_qp>
+    private var eventCount: UInt32 = 0
+
+    private init(
+        _ identifier: ManagerIdentifier, _ domain: ProtectionDomain,
+        _ channel: UnsafeMutablePointer<ibv_comp_channel>, _ queue: UnsafeMutablePointer<ibv_cq>,
+        _ pair: UnsafeMutablePointer<ibv_qp>
+    ) {
+        self.identifier = identifier
+        self.domain = domain
+        unsafe self.channel = channel
+        unsafe self.queue = queue
+        unsafe self.pair = pair
+    }
+
+    deinit {
+        identifier.destroyPair()
+        unsafe ibv_ack_cq_events(queue, eventCount)
+        _ = unsafe ibv_destroy_cq(queue)
+        _ = unsafe ibv_destroy_comp_channel(channel)
+    }
+
+    /// Makes the pair of an identifier whose device is known.
+    static func create(on identifier: ManagerIdentifier) throws(SocketError) -> QueuePair {
+        guard let device = unsafe identifier.device else {
+            throw .system(step: "finding the RDMA device", cause: .noSuchAddressOrDevice)
+        }
+        guard let allocated = unsafe ibv_alloc_pd(device) else {
+            throw .system(step: "making a protection domain", cause: .current)
+        }
+        let domain = unsafe ProtectionDomain(allocated)
+        guard let channel = unsafe ibv_create_comp_channel(device) else {
+            throw .system(step: "making a completion channel", cause: .current)
+        }
+        _ = unsafe fcntl(channel.pointee.fd, F_SETFL, O_NONBLOCK)
+        let depth = Int32(sendDepth + receiveDepth)
+        guard let queue = unsafe ibv_create_cq(device, depth, nil, channel, 0) else {
+            let cause = Errno.current
+            _ = unsafe ibv_destroy_comp_channel(channel)
+            throw .system(step: "making a queue of \(depth) completions", cause: cause)
+        }
+        var wish = unsafe ibv_qp_init_attr()
+        unsafe wish.send_cq = queue
+        unsafe wish.recv_cq = queue
+        unsafe wish.qp_type = IBV_QPT_RC
+        unsafe wish.cap = ibv_qp_cap(
+            max_send_wr: UInt32(sendDepth), max_recv_wr: UInt32(receiveDepth), max_send_sge: 1,
+            max_recv_sge: 1, max_inline_data: 0)
+        guard let pair = unsafe identifier.makePair(in: domain.domain, &wish) else {
+            let cause = Errno.current
+            _ = unsafe ibv_destroy_cq(queue)
+            _ = unsafe ibv_destroy_comp_channel(channel)
+            throw .system(step: "making a queue pair", cause: cause)
+        }
+        return unsafe QueuePair(identifier, domain, channel, queue, pair)
+    }
+
+    func register(
+        byteCount: Int, _ access: RegisteredMemory.Access
+    ) throws(SocketError) -> RegisteredMemory {
+        try .create(byteCount: byteCount, access, in: domain)
+    }
+
+    /// Hands transfers to the device, in this order.
+    func post(_ first: Transfer, _ second: Transfer? = nil) throws(Errno) {
+        var start = first.shim
+        let status: Int32
+        if var next = second?.shim {
+            status = unsafe shim_post_transfers(pair, &start, &next)
+        } else {
+            status = unsafe shim_post_transfers(pair, &start, nil)
+        }
+        guard status == 0 else { throw Errno(rawValue: abs(status)) }
+    }
+
+    /// Gives the device a place for the next message.
+    func postReceive(
+        into memory: RegisteredMemory, at offset: Int, byteCount: Int
+    ) throws(SocketError) {
+        precondition(offset + byteCount <= memory.byteCount)
+        let status = unsafe shim_post_receive(
+            pair, memory.address + UInt64(offset), UInt32(byteCount), memory.localKey)
+        guard status == 0 else {
+            throw .system(step: "waiting for a message", cause: Errno(rawValue: abs(status)))
+        }
+    }
+
+    /// Gives the device a place for one more notice.
+    func postNoticePlace() throws(Errno) {
+        let status = unsafe shim_post_receive(pair, 0, 0, 0)
+        guard status == 0 else { throw Errno(rawValue: abs(status)) }
+    }
+
+    /// The oldest completion that nobody has taken.
+    func poll() -> Completion? {
+        var found = shim_completion()
+        let count = unsafe shim_poll(queue, &found)
+        guard count != 0 else { return nil }
+        guard count > 0 else { return .failed(.other("its queue cannot be read")) }
+        let status = ibv_wc_status(UInt32(bitPattern: found.status))
+        guard status == IBV_WC_SUCCESS else { return .failed(TransferStatus(status)) }
+        guard found.is_receive != 0 else { return .sent }
+        return found.has_immediate != 0
+            ? .notice(found.immediate) : .message(byteCount: Int(found.byte_count))
+    }
+
+    /// Lets the next completion end a sleep.
+    func arm() { _ = unsafe ibv_req_notify_cq(queue, 0) }
+
+    /// Readable once a completion has come since ``arm()``.
+    var descriptor: Int32 { unsafe channel.pointee.fd }
+
+    /// Takes what made the descriptor readable.
+    ///
+    /// - Returns: whether anything had: then ``arm()`` is needed again.
+    func disarm() -> Bool {
+        var queue: UnsafeMutablePointer<ibv_cq>?
+        var context: UnsafeMutableRawPointer?
+        var hasFound = false
+        while unsafe ibv_get_cq_event(channel, &queue, &context) == 0 {
+            eventCount += 1
+            hasFound = true
+        }
+        return hasFound
+    }
+}
