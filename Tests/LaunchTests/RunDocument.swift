@@ -30,7 +30,8 @@ struct RunDocument: Decodable {
     }
 }
 
-/// A JSON document without every `host` member, keys sorted: equal runs have equal bytes.
+/// A JSON document without every `host` member, and without the names of hosts in a topology, keys
+/// sorted: equal runs have equal bytes.
 func withoutHost(_ bytes: [UInt8]) throws -> [UInt8] {
     let document = try JSONSerialization.jsonObject(with: Data(bytes))
     let data = try JSONSerialization.data(
@@ -40,7 +41,8 @@ func withoutHost(_ bytes: [UInt8]) throws -> [UInt8] {
 
 private func removingHost(_ value: Any) -> Any {
     if let members = value as? [String: Any] {
-        return members.filter { $0.key != "host" }.mapValues { removingHost($0) }
+        return members.filter { $0.key != "host" && !$0.key.hasSuffix(".host") }
+            .mapValues { removingHost($0) }
     }
     if let elements = value as? [Any] { return elements.map { removingHost($0) } }
     return value
