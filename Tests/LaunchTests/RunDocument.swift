@@ -30,7 +30,8 @@ struct RunDocument: Decodable {
     }
 }
 
-/// A JSON document without every `host` member, keys sorted: equal runs have equal bytes.
+/// A JSON document without every `host` member, and without the names of hosts in a topology, keys
+/// sorted: equal runs have equal bytes.
 func withoutHost(_ bytes: [UInt8]) throws -> [UInt8] {
     let document = try JSONSerialization.jsonObject(with: Data(bytes))
     let data = try JSONSerialization.data(
