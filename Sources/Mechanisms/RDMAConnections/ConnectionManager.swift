@@ -150,7 +150,7 @@ package final class ManagerIdentifier {
     private let identifier: UnsafeMutablePointer<rdma_cm_id>
     package private(set) var channel: EventChannel
 
-    /// How long the device waits for an acknowledgement before it sends again, seven times:
+    /// How long the device waits for an acknowledgement before it sends again, six times:
     /// 4.096 µs times 2 to this power, about a second.
     private static let acknowledgeTimeout: UInt8 = 18
 
@@ -242,10 +242,10 @@ package final class ManagerIdentifier {
         _ privateData: [UInt8], _ body: (inout rdma_conn_param) -> Int32
     ) -> Int32 {
         unsafe privateData.withUnsafeBytes { bytes in
-            // Neither side reads the other's memory.
+            // Neither side reads the other's memory. rdma_rxe takes seven for "for ever".
             var wish = unsafe rdma_conn_param(
                 private_data: bytes.baseAddress, private_data_len: UInt8(bytes.count),
-                responder_resources: 0, initiator_depth: 0, flow_control: 0, retry_count: 7,
+                responder_resources: 0, initiator_depth: 0, flow_control: 0, retry_count: 6,
                 rnr_retry_count: 6, srq: 0, qp_num: 0)
             return unsafe body(&wish)
         }

@@ -47,8 +47,7 @@ export PATH="$data/lab:$PATH"
 until (exec 3<>"/dev/tcp/$other/$port") 2>/dev/null; do sleep 0.2; done
 say "the other host answers"
 
-# What a topology says of hosts is no difference to compare.
-try local "${run[@]}" --set dimm_overrides.2.host=local --set dimm_overrides.3.host=local --json -
+try local "${run[@]}" --json -
 try tcp "${run[@]}" "${hosts[@]}" --transport tcp --json -
 try rdma "${run[@]}" "${hosts[@]}" --transport rdma --json -
 try killed "${run[@]}" "${hosts[@]}" --transport rdma --json - \
@@ -60,8 +59,7 @@ try links env HERMES_TEST_LINKS=RDMA NO_COLOR=1 \
 
 if [[ "$HERMES_TEST_LEVEL" == full ]]; then
     moving=(--policy.rebalance lpt --policy.adjustment on --tokens 24)
-    try still "${run[@]}" "${moving[@]}" --json - \
-        --set dimm_overrides.2.host=local --set dimm_overrides.3.host=local
+    try still "${run[@]}" "${moving[@]}" --json -
     try moved "${run[@]}" "${hosts[@]}" "${moving[@]}" --transport rdma --json -
 fi
 
