@@ -116,14 +116,20 @@ let package = Package(
             imports: ["CLinuxShims", "LinkRecords", "MappedMemory", "Messages"],
             products: ["SystemPackage"], beside: ["RingProtocol.pml"]),
         layer(
-            .mechanisms, "SocketTransport", imports: ["COpenSSL", "LinkRecords", "Messages"],
+            .mechanisms, "ConnectionProtocol",
+            imports: ["COpenSSL", "LinkRecords", "Messages"], products: ["SystemPackage"]),
+        layer(
+            .mechanisms, "SocketTransport",
+            imports: ["ConnectionProtocol", "LinkRecords", "Messages"],
             products: ["SystemPackage"]),
         layer(
-            .mechanisms, "RDMAConnections", imports: ["CRDMA", "SocketTransport"],
+            .mechanisms, "RDMAConnections", imports: ["CRDMA", "ConnectionProtocol"],
             products: ["SystemPackage"]),
         layer(
             .mechanisms, "RDMATransport",
-            imports: ["CRDMA", "LinkRecords", "Messages", "RDMAConnections", "SocketTransport"],
+            imports: [
+                "CRDMA", "ConnectionProtocol", "LinkRecords", "Messages", "RDMAConnections",
+            ],
             products: ["SystemPackage"]),
         layer(.mechanisms, "Supervision", imports: ["CLinuxShims"], products: ["SystemPackage"]),
         layer(
@@ -202,24 +208,22 @@ let package = Package(
             .programs, "hermes",
             imports: [
                 "ActivationPredictor", "ActivityTrace", "BaselineTiming", "CheckedYAML",
-                "Coordinator", "DIMMWorker", "FaultInjection", "HardwareModel", "HostFacts",
-                "Kernels", "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "ModelFile",
-                "NUMABinding", "NeuronPlacement", "NeuronShards", "NodeMeasurement",
-                "OfflinePartition", "Pacing", "PackedSets", "Quantities", "RDMAConnections",
-                "RDMATransport", "Reporting", "RingTransport", "Scheduling", "SeededRandom",
-                "SocketTransport",
-                "SparsityCalibration",
-                "Supervision", "SyntheticActivity", "Telemetry", "Tokenizer", "Topology",
-                "Transformer",
+                "ConnectionProtocol", "Coordinator", "DIMMWorker", "FaultInjection",
+                "HardwareModel", "HostFacts", "Kernels", "LinkRecords", "MappedMemory", "Messages",
+                "ModelCatalogue", "ModelFile", "NUMABinding", "NeuronPlacement", "NeuronShards",
+                "NodeMeasurement", "OfflinePartition", "Pacing", "PackedSets", "Quantities",
+                "RDMAConnections", "RDMATransport", "Reporting", "RingTransport", "Scheduling",
+                "SeededRandom", "SocketTransport", "SparsityCalibration", "Supervision",
+                "SyntheticActivity", "Telemetry", "Tokenizer", "Topology", "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
             embedding: ["Texts/calibration.txt", "Texts/contradictions.txt", "Texts/paper.csv"]),
         layer(
             .programs, "benchmarks",
             imports: [
-                "ActivationPredictor", "CLinuxShims", "Kernels", "LinkRecords", "MappedMemory",
-                "Messages", "ModelCatalogue", "PackedSets", "Pacing", "Quantities",
-                "RDMATransport", "RingTransport", "SeededRandom", "SocketTransport",
+                "ActivationPredictor", "CLinuxShims", "ConnectionProtocol", "Kernels",
+                "LinkRecords", "MappedMemory", "Messages", "ModelCatalogue", "PackedSets", "Pacing",
+                "Quantities", "RDMATransport", "RingTransport", "SeededRandom", "SocketTransport",
                 "SyntheticActivity", "WeightFormats",
             ],
             products: ["ArgumentParser", "Histogram", "SystemPackage"],
@@ -231,8 +235,8 @@ let package = Package(
         support(
             "FuzzTargets",
             imports: [
-                "ActivityTrace", "LinkRecords", "MappedMemory", "Messages", "ModelFile",
-                "OfflinePartition", "PackedSets", "RingTransport", "SocketTransport",
+                "ActivityTrace", "ConnectionProtocol", "LinkRecords", "MappedMemory", "Messages",
+                "ModelFile", "OfflinePartition", "PackedSets", "RingTransport", "SocketTransport",
                 "SparsityCalibration", "TemporaryFiles", "Tokenizer", "Topology", "WeightFormats",
             ], products: ["SystemPackage"]),
         support("TestModels", imports: ["SeededRandom", "WeightFormats"]),
@@ -279,8 +283,8 @@ let package = Package(
         suite(
             "MessageLinkTests",
             imports: [
-                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "RingTransport",
-                "SeededRandom", "Simulation", "SocketTransport",
+                "ConnectionProtocol", "LinkRecords", "Messages", "RDMAConnections", "RDMATransport",
+                "RingTransport", "SeededRandom", "Simulation", "SocketTransport",
             ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
@@ -309,8 +313,8 @@ let package = Package(
         suite(
             "RDMATransportTests",
             imports: [
-                "LinkRecords", "Messages", "RDMAConnections", "RDMATransport", "Simulation",
-                "SocketTransport",
+                "ConnectionProtocol", "LinkRecords", "Messages", "RDMAConnections", "RDMATransport",
+                "Simulation",
             ]),
         suite("ReportingTests", imports: ["CheckedYAML", "Reporting"]),
         suite(
@@ -329,7 +333,8 @@ let package = Package(
         suite(
             "SocketTransportTests",
             imports: [
-                "LinkRecords", "Messages", "Simulation", "SocketTransport", "TemporaryFiles",
+                "ConnectionProtocol", "LinkRecords", "Messages", "Simulation", "SocketTransport",
+                "TemporaryFiles",
             ],
             products: ["SystemPackage"]),
         suite(

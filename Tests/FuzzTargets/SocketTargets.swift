@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Glibc
 import LinkRecords
 import Messages

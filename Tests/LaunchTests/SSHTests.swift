@@ -47,6 +47,8 @@ extension LaunchTests {
             kill(victim, SIGSTOP)
             let found = try document(hung.finish(within: .seconds(90)))
             #expect(found.dimms.map(\.restarts).reduce(0, +) == 1)
+            let local = try document(run.local(["--tokens", "1500"]))
+            #expect(found.generatedTokens == local.generatedTokens)
 
             let stopped = try Launch(
                 run.arguments(launcher: "ssh", options), environment: environment)

@@ -23,6 +23,11 @@ extension LaunchTests {
             #expect(boot.leftovers.isEmpty)
         }
 
+        @Test(arguments: [1, 2])
+        func `No worker and no shared memory stays in a guest`(host: Int) throws {
+            #expect(try boot.text("leftovers-\(host).txt") == "")
+        }
+
         @Test(arguments: ["tcp", "rdma"])
         func `Workers on two hosts give the bytes of a local run`(transport: String) throws {
             let found = try document(transport)

@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import LinkRecords
 import Messages
 import RDMAConnections
@@ -15,6 +16,9 @@ protocol TransportUnderTest: Sendable {
 
     /// Whether each message says which start of the worker it is of.
     var hasEpochs: Bool { get }
+
+    /// Whether a sleeper is woken by something that can be lost.
+    var hasDoorbells: Bool { get }
 
     /// Two connected ends, whose watches do as `watch` says.
     func makePair(
@@ -54,6 +58,7 @@ struct Transport: Sendable, CustomTestStringConvertible {
 struct SharedMemory: TransportUnderTest {
     let name = "shared memory"
     let hasEpochs = false
+    let hasDoorbells = true
 
     func makePair(
         capacity: Int, policy: WaitPolicy, watch: @escaping LinkWatch
@@ -76,114 +81,133 @@ struct SharedMemory: TransportUnderTest {
     }
 }
 
-struct Sockets: TransportUnderTest {
-    let name = "TCP"
-    let hasEpochs = true
-    private let secret = SharedSecret.random()
+/// A transport whose worker connects to a place where the coordinator listens.
+protocol ConnectingTransport: TransportUnderTest {
+    associatedtype Listener
+    var secret: SharedSecret { get }
+
+    func listen() throws -> (listener: Listener, address: ConnectionAddress)
+
+    /// The coordinator's end; nil when nobody came.
+    func accept(
+        at listener: Listener, _ terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) throws(ConnectionError) -> (any CarriedLink)?
+
+    /// The worker's end.
+    func connect(
+        to address: ConnectionAddress, as terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) throws(ConnectionError) -> any CarriedLink
+}
+
+extension ConnectingTransport {
+    var hasEpochs: Bool { true }
+    var hasDoorbells: Bool { false }
 
     func makePair(
         capacity: Int, policy: WaitPolicy, watch: @escaping LinkWatch
     ) throws -> CarriedPair {
         let terms = LinkTerms(dimm: 3, session: .random(), epoch: 2, capacity: capacity)
-        let listener = try SocketListener.open(at: SocketAddress(host: "127.0.0.1", port: 0))
-        let address = listener.address
+        let (listener, address) = try listen()
         let worker = connecting(to: address, as: terms, policy, watch)
-        guard
-            let connection = try listener.accept(
-                expecting: [terms], secret: secret, atMost: .seconds(5))
-        else { throw LinkError.system("no worker came") }
-        return CarriedPair(
-            coordinator: SocketLink(adopting: connection, waitPolicy: policy, watch: watch),
-            worker: try worker.join().link)
+        guard let link = try accept(at: listener, terms, policy, watch) else {
+            throw LinkError.system("no worker came")
+        }
+        return CarriedPair(coordinator: link, worker: try worker.join().link)
     }
 
     func refusalOfStaleWorker() throws -> String? {
         let session = LinkSession.random()
         let former = LinkTerms(dimm: 0, session: session, epoch: 0, capacity: 4096)
         let present = LinkTerms(dimm: 0, session: session, epoch: 1, capacity: 4096)
-        let listener = try SocketListener.open(at: SocketAddress(host: "127.0.0.1", port: 0))
-        let worker = connecting(to: listener.address, as: former, .sleeping) {}
+        let (listener, address) = try listen()
+        let worker = connecting(to: address, as: former, .sleeping) {}
         var refusal: String?
-        do throws(SocketError) {
-            _ = try listener.accept(expecting: [present], secret: secret, atMost: .seconds(5))
+        do throws(ConnectionError) {
+            _ = try accept(at: listener, present, .sleeping, {})
         } catch {
             refusal = "\(error)"
         }
-        #expect(throws: SocketError.refusedByPeer(.epoch)) { try worker.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.epoch)) { try worker.join() }
         return refusal
     }
 
     private func connecting(
-        to address: SocketAddress, as terms: LinkTerms, _ policy: WaitPolicy,
+        to address: ConnectionAddress, as terms: LinkTerms, _ policy: WaitPolicy,
         _ watch: @escaping LinkWatch
     ) -> SideThread<LinkBox> {
-        let parts = ConnectionParts(watch: watch)
-        return SideThread { [secret] in
-            let connection = try SocketConnection.connect(
-                to: address, dimm: terms.dimm, session: terms.session, epoch: terms.epoch,
-                secret: secret)
-            return LinkBox(
-                SocketLink(adopting: connection, waitPolicy: policy, watch: parts.watch))
+        let box = WatchBox(watch: watch)
+        return SideThread {
+            LinkBox(try connect(to: address, as: terms, policy, box.watch))
         }
     }
 }
 
+struct Sockets: ConnectingTransport {
+    let name = "TCP"
+    let secret = SharedSecret.random()
+
+    func listen() throws -> (listener: SocketListener, address: ConnectionAddress) {
+        let listener = try SocketListener.open(at: ConnectionAddress(host: "127.0.0.1", port: 0))
+        return (listener, listener.address)
+    }
+
+    func accept(
+        at listener: SocketListener, _ terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) throws(ConnectionError) -> (any CarriedLink)? {
+        guard
+            let connection = try listener.accept(
+                expecting: [terms], secret: secret, atMost: .seconds(5))
+        else { return nil }
+        return SocketLink(adopting: connection, waitPolicy: policy, watch: watch)
+    }
+
+    func connect(
+        to address: ConnectionAddress, as terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) throws(ConnectionError) -> any CarriedLink {
+        let connection = try SocketConnection.connect(
+            to: address, dimm: terms.dimm, session: terms.session, epoch: terms.epoch,
+            secret: secret)
+        return SocketLink(adopting: connection, waitPolicy: policy, watch: watch)
+    }
+}
+
 /// Over this machine's first RDMA device, if it has one.
-struct RDMA: TransportUnderTest {
+struct RDMA: ConnectingTransport {
     /// Where a process of this machine is reached over the device.
     static let address = RDMADevices.address
 
     let name = "RDMA"
-    let hasEpochs = true
-    private let secret = SharedSecret.random()
+    let secret = SharedSecret.random()
 
-    private func listener() throws -> RDMAListener {
+    func listen() throws -> (listener: RDMAListener, address: ConnectionAddress) {
         let host = try #require(Self.address)
-        return try RDMAListener.open(at: SocketAddress(host: host, port: 0))
+        let listener = try RDMAListener.open(at: ConnectionAddress(host: host, port: 0))
+        return (listener, listener.address)
     }
 
-    func makePair(
-        capacity: Int, policy: WaitPolicy, watch: @escaping LinkWatch
-    ) throws -> CarriedPair {
-        let terms = LinkTerms(dimm: 3, session: .random(), epoch: 2, capacity: capacity)
-        let listener = try listener()
-        let worker = connecting(to: listener.address, as: terms, policy, watch)
+    func accept(
+        at listener: RDMAListener, _ terms: LinkTerms, _ policy: WaitPolicy,
+        _ watch: @escaping LinkWatch
+    ) throws(ConnectionError) -> (any CarriedLink)? {
         guard
             let connection = try listener.accept(
                 expecting: [terms], secret: secret, atMost: .seconds(5))
-        else { throw LinkError.system("no worker came") }
-        return CarriedPair(
-            coordinator: RDMALink(adopting: connection, waitPolicy: policy, watch: watch),
-            worker: try worker.join().link)
+        else { return nil }
+        return RDMALink(adopting: connection, waitPolicy: policy, watch: watch)
     }
 
-    func refusalOfStaleWorker() throws -> String? {
-        let session = LinkSession.random()
-        let former = LinkTerms(dimm: 0, session: session, epoch: 0, capacity: 4096)
-        let present = LinkTerms(dimm: 0, session: session, epoch: 1, capacity: 4096)
-        let listener = try listener()
-        let worker = connecting(to: listener.address, as: former, .sleeping) {}
-        var refusal: String?
-        do throws(SocketError) {
-            _ = try listener.accept(expecting: [present], secret: secret, atMost: .seconds(5))
-        } catch {
-            refusal = "\(error)"
-        }
-        #expect(throws: SocketError.refusedByPeer(.epoch)) { try worker.join() }
-        return refusal
-    }
-
-    private func connecting(
-        to address: SocketAddress, as terms: LinkTerms, _ policy: WaitPolicy,
+    func connect(
+        to address: ConnectionAddress, as terms: LinkTerms, _ policy: WaitPolicy,
         _ watch: @escaping LinkWatch
-    ) -> SideThread<LinkBox> {
-        let parts = ConnectionParts(watch: watch)
-        return SideThread { [secret] in
-            let connection = try RDMAConnection.connect(
-                to: address, dimm: terms.dimm, session: terms.session, epoch: terms.epoch,
-                secret: secret)
-            return LinkBox(RDMALink(adopting: connection, waitPolicy: policy, watch: parts.watch))
-        }
+    ) throws(ConnectionError) -> any CarriedLink {
+        let connection = try RDMAConnection.connect(
+            to: address, dimm: terms.dimm, session: terms.session, epoch: terms.epoch,
+            secret: secret)
+        return RDMALink(adopting: connection, waitPolicy: policy, watch: watch)
     }
 }
 
@@ -194,6 +218,6 @@ struct LinkBox: @unchecked Sendable {
 }
 
 /// Sendable is sound: a watch is called by the thread that owns the link.
-private struct ConnectionParts: @unchecked Sendable {
+private struct WatchBox: @unchecked Sendable {
     let watch: LinkWatch
 }

@@ -1,10 +1,10 @@
+import ConnectionProtocol
 import Foundation
 import LinkRecords
 import Messages
 import RDMAConnections
 import RDMATransport
 import Simulation
-import SocketTransport
 import Testing
 
 /// How two processes find each other over a device, and who is turned away. What an open link does
@@ -17,7 +17,7 @@ struct RDMAConnectionTests {
 
     init() throws {
         let host = try #require(RDMADevices.address)
-        listener = try RDMAListener.open(at: SocketAddress(host: host, port: 0))
+        listener = try RDMAListener.open(at: ConnectionAddress(host: host, port: 0))
     }
 
     private func terms(dimm: Int = 0, epoch: UInt32 = 0, capacity: Int = 1 << 15) -> LinkTerms {
@@ -37,8 +37,8 @@ struct RDMAConnectionTests {
     }
 
     /// What the coordinator finds wrong with whoever comes next; nil when it is taken.
-    private func refusal(expecting terms: [LinkTerms]) -> SocketError? {
-        do throws(SocketError) {
+    private func refusal(expecting terms: [LinkTerms]) -> ConnectionError? {
+        do throws(ConnectionError) {
             _ = try listener.accept(expecting: terms, secret: secret, atMost: .seconds(5))
             return nil
         } catch {
@@ -57,7 +57,7 @@ struct RDMAConnectionTests {
         let worker = connecting(terms(), secret: .random())
         // The worker finds out first and leaves.
         #expect(refusal(expecting: [terms()]) == .abandoned(step: "waiting for a proof"))
-        #expect(throws: SocketError.wrongSecret) { try worker.join() }
+        #expect(throws: ConnectionError.wrongSecret) { try worker.join() }
     }
 
     @Test func `A worker of another epoch, start or place is refused`() throws {
@@ -66,22 +66,22 @@ struct RDMAConnectionTests {
         #expect(
             refusal(expecting: expected)
                 == .handshake(field: "epoch", expected: "5", found: "4"))
-        #expect(throws: SocketError.refusedByPeer(.epoch)) { try former.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.epoch)) { try former.join() }
         let elsewhere = connecting(terms(dimm: 2))
         #expect(
             refusal(expecting: expected) == .handshake(field: "DIMM", expected: "1", found: "2"))
-        #expect(throws: SocketError.refusedByPeer(.worker)) { try elsewhere.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.worker)) { try elsewhere.join() }
     }
 
     /// The first bytes of a request, as the article tells them.
     private static let magic = Array("HERMSOCK".utf8)
 
     @Test(arguments: [
-        ([UInt8](repeating: 0x47, count: 56), "magic number", SocketRefusal.magic),
+        ([UInt8](repeating: 0x47, count: 56), "magic number", ConnectionRefusal.magic),
         (magic + [9, 0, 0, 0] + [UInt8](repeating: 0, count: 44), "version", .version),
     ])
     func `Another protocol or version is named on both sides`(
-        request: [UInt8], field: String, verdict: SocketRefusal
+        request: [UInt8], field: String, verdict: ConnectionRefusal
     ) throws {
         let stranger = SideThread { [address = listener.address] in
             try RDMAConnection.ask(at: address, saying: request)
@@ -91,7 +91,7 @@ struct RDMAConnectionTests {
             return
         }
         #expect(found == field)
-        #expect(throws: SocketError.refusedByPeer(verdict)) { try stranger.join() }
+        #expect(throws: ConnectionError.refusedByPeer(verdict)) { try stranger.join() }
     }
 
     @Test func `A stranger that leaves does no harm to the one behind it`() throws {
@@ -113,17 +113,17 @@ struct RDMAConnectionTests {
             try listener.accept(
                 expecting: [terms()], secret: secret, atMost: .milliseconds(10)) == nil)
         let host = listener.address.host
-        var place = SocketAddress(host: host, port: 0)
+        var place = ConnectionAddress(host: host, port: 0)
         do {
             place = try RDMAListener.open(at: place).address
         }
-        #expect(throws: SocketError.refused(place.description)) {
+        #expect(throws: ConnectionError.refused(place.description)) {
             _ = try RDMAConnection.connect(
                 to: place, dimm: 0, session: session, epoch: 0, secret: secret)
         }
         // A number for documentation alone (RFC 5737).
-        let nowhere = SocketAddress(host: "192.0.2.1", port: 7000)
-        let error = #expect(throws: SocketError.self) {
+        let nowhere = ConnectionAddress(host: "192.0.2.1", port: 7000)
+        let error = #expect(throws: ConnectionError.self) {
             _ = try RDMAConnection.connect(
                 to: nowhere, dimm: 0, session: session, epoch: 0, secret: secret)
         }

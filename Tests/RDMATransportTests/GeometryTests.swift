@@ -1,6 +1,6 @@
+import ConnectionProtocol
 import LinkRecords
 import RDMATransport
-import SocketTransport
 import Testing
 
 /// What both ends must reckon alike, without a device.

@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Glibc
 import LinkRecords
 import Messages
@@ -23,7 +24,7 @@ import Testing
         // The worker finds out first and leaves.
         let refusal = try #require(fixture.refusal(expecting: [fixture.terms()]))
         #expect(refusal == .abandoned(step: "waiting for a proof"), "\(refusal)")
-        #expect(throws: SocketError.wrongSecret) { try worker.join() }
+        #expect(throws: ConnectionError.wrongSecret) { try worker.join() }
     }
 
     @Test func `A worker of another start, epoch or place is refused`() throws {
@@ -33,15 +34,15 @@ import Testing
         #expect(
             fixture.refusal(expecting: expected)
                 == .handshake(field: "epoch", expected: "5", found: "4"))
-        #expect(throws: SocketError.refusedByPeer(.epoch)) { try former.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.epoch)) { try former.join() }
         let stranger = fixture.connecting(expected[0], session: .random())
         #expect(fixture.refusal(expecting: expected) != nil)
-        #expect(throws: SocketError.refusedByPeer(.session)) { try stranger.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.session)) { try stranger.join() }
         let elsewhere = fixture.connecting(fixture.terms(dimm: 2))
         #expect(
             fixture.refusal(expecting: expected)
                 == .handshake(field: "DIMM", expected: "1", found: "2"))
-        #expect(throws: SocketError.refusedByPeer(.worker)) { try elsewhere.join() }
+        #expect(throws: ConnectionError.refusedByPeer(.worker)) { try elsewhere.join() }
     }
 
     /// The greeting's first bytes, as the article tells them.
@@ -93,6 +94,22 @@ import Testing
         withExtendedLifetime(strangers) {}
     }
 
+    @Test func `A worker that has greeted keeps its place, however many strangers follow`() throws {
+        let fixture = try SocketFixture()
+        let terms = fixture.terms()
+        let request = HandshakeRequest(
+            dimm: terms.dimm, session: terms.session, epoch: terms.epoch)
+        let worker = try Stranger(at: fixture.listener.address)
+        worker.say(request.greeting)
+        let strangers = try (0..<100).map { _ in try Stranger(at: fixture.listener.address) }
+        #expect(try fixture.accepted(expecting: [terms], within: .milliseconds(200)) == nil)
+        let offer = worker.hear(96)
+        try #require(offer.count == 96)
+        worker.say(try request.answer(to: offer, secret: fixture.secret).proof)
+        #expect(try fixture.accepted(expecting: [terms], within: .seconds(4)) == terms)
+        withExtendedLifetime(strangers) {}
+    }
+
     @Test func `Two that greet as the same worker: one is taken`() throws {
         let secret = SharedSecret.random()
         let terms = LinkTerms(dimm: 2, session: .random(), epoch: 0, capacity: 4096)
@@ -129,7 +146,7 @@ import Testing
             let other = try SocketFixture()
             place = other.listener.address
         }
-        #expect(throws: SocketError.refused(place.description)) {
+        #expect(throws: ConnectionError.refused(place.description)) {
             _ = try SocketConnection.connect(
                 to: place, dimm: 0, session: .random(), epoch: 0, secret: .random())
         }
@@ -144,14 +161,14 @@ import Testing
     func `Addresses are read as they are written`(
         text: String, host: String, port: UInt16
     ) throws {
-        let address = try SocketAddress(text)
-        #expect(address == SocketAddress(host: host, port: port))
+        let address = try ConnectionAddress(text)
+        #expect(address == ConnectionAddress(host: host, port: port))
         #expect(address.description == text)
     }
 
     @Test(arguments: ["node1", ":7000", "node1:70000", "::1:80", "node1:"])
     func `What is no address is refused`(text: String) {
-        #expect(throws: SocketError.self) { try SocketAddress(text) }
+        #expect(throws: ConnectionError.self) { try ConnectionAddress(text) }
     }
 
     @Test func `A secret is read from a file that is nobody else's`() throws {
@@ -160,18 +177,18 @@ import Testing
             let loaded = try SharedSecret.load(path: path.string)
             #expect(loaded.content == secret.content)
             #expect(unsafe chmod(path.string, 0o640) == 0)
-            let error = #expect(throws: SocketError.self) {
+            let error = #expect(throws: ConnectionError.self) {
                 try SharedSecret.load(path: path.string)
             }
             #expect(error?.description.contains("600") == true)
         }
         try withTemporaryFile([1, 2, 3]) { path in
-            let error = #expect(throws: SocketError.self) {
+            let error = #expect(throws: ConnectionError.self) {
                 try SharedSecret.load(path: path.string)
             }
             #expect(error?.description.contains("16") == true)
         }
-        #expect(throws: SocketError.self) { try SharedSecret.load(path: "/dev/null") }
-        #expect(throws: SocketError.self) { try SharedSecret.load(path: "/nowhere/secret") }
+        #expect(throws: ConnectionError.self) { try SharedSecret.load(path: "/dev/null") }
+        #expect(throws: ConnectionError.self) { try SharedSecret.load(path: "/nowhere/secret") }
     }
 }

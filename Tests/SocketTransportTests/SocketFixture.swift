@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Glibc
 import LinkRecords
 import Messages
@@ -12,7 +13,7 @@ final class SocketFixture {
     let session = LinkSession.random()
 
     init() throws {
-        listener = try SocketListener.open(at: SocketAddress(host: "127.0.0.1", port: 0))
+        listener = try SocketListener.open(at: ConnectionAddress(host: "127.0.0.1", port: 0))
     }
 
     func terms(dimm: Int = 0, epoch: UInt32 = 0, capacity: Int = 1 << 15) -> LinkTerms {
@@ -44,8 +45,8 @@ final class SocketFixture {
     }
 
     /// What the coordinator finds wrong with whoever comes next; nil when it is taken.
-    func refusal(expecting terms: [LinkTerms]) -> SocketError? {
-        do throws(SocketError) {
+    func refusal(expecting terms: [LinkTerms]) -> ConnectionError? {
+        do throws(ConnectionError) {
             _ = try listener.accept(expecting: terms, secret: secret, atMost: .seconds(5))
             return nil
         } catch {
@@ -58,7 +59,7 @@ final class SocketFixture {
 final class Stranger {
     private let descriptor: Int32
 
-    init(at address: SocketAddress) throws {
+    init(at address: ConnectionAddress) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var place = sockaddr_in()
         place.sin_family = sa_family_t(AF_INET)
@@ -76,4 +77,11 @@ final class Stranger {
     deinit { close(descriptor) }
 
     func say(_ bytes: [UInt8]) { _ = unsafe send(descriptor, bytes, bytes.count, 0) }
+
+    /// As many bytes as the other side has said, at most `count`.
+    func hear(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let found = unsafe recv(descriptor, &bytes, count, Int32(MSG_DONTWAIT))
+        return Array(bytes.prefix(max(0, found)))
+    }
 }

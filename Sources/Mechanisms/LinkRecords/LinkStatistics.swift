@@ -16,4 +16,14 @@ package struct LinkStatistics: Equatable, Sendable {
     package var wakes = 0
 
     package init() {}
+
+    /// A message was taken, or came damaged.
+    package mutating func noteReceived(_ byteCount: Int, isIntact: Bool) {
+        guard isIntact else {
+            messagesDamaged += 1
+            return
+        }
+        messagesReceived += 1
+        bytesReceived += byteCount
+    }
 }

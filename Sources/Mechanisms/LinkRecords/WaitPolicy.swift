@@ -1,3 +1,6 @@
+internal import Glibc
+package import Messages
+
 /// How an end waits: spin, then yield the core, then sleep on its doorbell.
 ///
 /// Spinning answers in a fraction of a microsecond and pays only while every waiting thread has
@@ -32,5 +35,23 @@ package struct WaitPolicy: Equatable, Sendable {
     /// The policy for `threadCount` threads that compute or wait on `processorCount` processors.
     package static func suiting(threadCount: Int, processorCount: Int) -> WaitPolicy {
         threadCount <= processorCount ? .spinning : .sleeping
+    }
+}
+
+extension WaitPolicy {
+    /// Looks, then yields between looks; who waits sleeps after that.
+    ///
+    /// - Parameter spinsPerLook: as many looks at a ring take as long as one of these.
+    /// - Returns: whether `isReady` came true, and how often it was in vain.
+    package func look(
+        spinsPerLook: Int, until isReady: () throws(LinkError) -> Bool
+    ) throws(LinkError) -> (isReady: Bool, spins: Int, yields: Int) {
+        let spins = spinIterations / spinsPerLook
+        for spin in 0..<spins where try isReady() { return (true, spin, 0) }
+        for yield in 0..<yieldCount {
+            if try isReady() { return (true, spins, yield) }
+            sched_yield()
+        }
+        return (false, spins, yieldCount)
     }
 }

@@ -2,8 +2,8 @@
 // this one.
 
 package import CRDMA
+package import ConnectionProtocol
 internal import Glibc
-package import SocketTransport
 package import SystemPackage
 
 extension Errno {
@@ -26,7 +26,7 @@ package enum RDMADevices {
     package static var address: String? {
         guard arePresent else { return nil }
         return ownNumbers().first { number in
-            guard let place = try? resolve(SocketAddress(host: number, port: 0)).first,
+            guard let place = try? resolve(ConnectionAddress(host: number, port: 0)).first,
                 let identifier = try? ManagerIdentifier.create(on: .open())
             else { return false }
             guard (try? identifier.bind(to: place)) != nil else { return false }
@@ -91,7 +91,7 @@ package final class EventChannel {
 
     deinit { unsafe rdma_destroy_event_channel(channel) }
 
-    package static func open() throws(SocketError) -> EventChannel {
+    package static func open() throws(ConnectionError) -> EventChannel {
         // Without a device the library would say so on standard error.
         guard RDMADevices.arePresent else { throw .noDevice }
         guard let channel = unsafe rdma_create_event_channel() else {
@@ -104,7 +104,7 @@ package final class EventChannel {
     package var descriptor: Int32 { unsafe channel.pointee.fd }
 
     /// The oldest event that nobody has taken.
-    package func next() throws(SocketError) -> ManagerEvent? {
+    package func next() throws(ConnectionError) -> ManagerEvent? {
         var found: UnsafeMutablePointer<rdma_cm_event>?
         guard unsafe rdma_get_cm_event(channel, &found) == 0, let event = unsafe found else {
             switch Errno.current {
@@ -161,7 +161,9 @@ package final class ManagerIdentifier {
 
     deinit { _ = unsafe rdma_destroy_id(identifier) }
 
-    package static func create(on channel: EventChannel) throws(SocketError) -> ManagerIdentifier {
+    package static func create(on channel: EventChannel) throws(ConnectionError)
+        -> ManagerIdentifier
+    {
         var found: UnsafeMutablePointer<rdma_cm_id>?
         guard unsafe rdma_create_id(channel.channel, &found, nil, RDMA_PS_TCP) == 0,
             let identifier = unsafe found
@@ -269,7 +271,9 @@ package func waitForEither(_ first: Int32, _ second: Int32, atMost limit: Durati
 
 extension EventChannel {
     /// Waits for the next event, at most `limit`.
-    package func wait(atMost limit: Duration, _ step: String) throws(SocketError) -> ManagerEvent {
+    package func wait(atMost limit: Duration, _ step: String) throws(ConnectionError)
+        -> ManagerEvent
+    {
         let deadline = ContinuousClock.now + limit
         while true {
             if let event = try next() { return event }

@@ -1,7 +1,7 @@
+internal import ConnectionProtocol
 internal import Glibc
 internal import LinkRecords
 internal import RDMAConnections
-internal import SocketTransport
 internal import SystemPackage
 
 /// What both sides of a connection are made of, and the messages of their handshake.
@@ -26,7 +26,7 @@ final class ConnectionParts {
     /// - Parameter byteCount: of the one message that will come.
     static func create(
         asking identifier: ManagerIdentifier, expecting byteCount: Int
-    ) throws(SocketError) -> ConnectionParts {
+    ) throws(ConnectionError) -> ConnectionParts {
         let pair = try QueuePair.create(on: identifier)
         let messages = try pair.register(byteCount: 2 * messageByteCount, .receiving)
         try pair.postReceive(into: messages, at: 0, byteCount: byteCount)
@@ -35,7 +35,7 @@ final class ConnectionParts {
 
     static func create(
         answering newcomer: ManagerIdentifier, expecting byteCount: Int
-    ) throws(SocketError) -> ConnectionParts {
+    ) throws(ConnectionError) -> ConnectionParts {
         let channel = try EventChannel.open()
         do throws(Errno) {
             try newcomer.migrate(to: channel)
@@ -49,7 +49,7 @@ final class ConnectionParts {
     /// The ring that the other side will write, and the copy of its ring.
     func makeRings(
         _ terms: LinkTerms
-    ) throws(SocketError) -> (ring: RegisteredMemory, staging: RegisteredMemory) {
+    ) throws(ConnectionError) -> (ring: RegisteredMemory, staging: RegisteredMemory) {
         let byteCount = RingGeometry(terms).memoryByteCount
         return (
             try pair.register(byteCount: byteCount, .remoteWriting),
@@ -58,20 +58,25 @@ final class ConnectionParts {
     }
 
     /// Sends one message of the handshake. That it has arrived is known by what comes back.
-    func send(_ bytes: [UInt8], while step: String) throws(SocketError) {
+    func send(_ bytes: [UInt8], while step: String) throws(ConnectionError) {
         try post(bytes, step, isSignalled: false)
     }
 
     /// Sends the last message of a connection, and waits until it has arrived.
-    func sendLast(_ bytes: [UInt8], while step: String) throws(SocketError) {
+    func sendLast(_ bytes: [UInt8], while step: String) throws(ConnectionError) {
         try post(bytes, step, isSignalled: true)
         try waitUntil(step) { if case .sent = $0 { true } else { false } }
     }
 
     private func post(
         _ bytes: [UInt8], _ step: String, isSignalled: Bool
-    ) throws(SocketError) {
-        messages.write(bytes, at: Self.messageByteCount)
+    ) throws(ConnectionError) {
+        messages.content.withMutableBytes(at: Self.messageByteCount, byteCount: bytes.count) {
+            part in
+            for index in bytes.indices {
+                part.storeBytes(of: bytes[index], toByteOffset: index, as: UInt8.self)
+            }
+        }
         do throws(Errno) {
             try pair.post(
                 Transfer(
@@ -83,14 +88,16 @@ final class ConnectionParts {
     }
 
     /// Waits for the one message of the handshake that comes.
-    func receive(_ byteCount: Int, while step: String) throws(SocketError) -> [UInt8] {
+    func receive(_ byteCount: Int, while step: String) throws(ConnectionError) -> [UInt8] {
         try waitUntil(step) { if case .message = $0 { true } else { false } }
-        return messages.bytes(0..<byteCount)
+        return messages.content.withBytes(at: 0, byteCount: byteCount) { bytes in
+            unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+        }
     }
 
     private func waitUntil(
         _ step: String, _ isThere: (Completion) -> Bool
-    ) throws(SocketError) {
+    ) throws(ConnectionError) {
         let deadline = ContinuousClock.now + RDMAConnection.patience
         while true {
             pair.arm()
@@ -116,7 +123,7 @@ final class ConnectionParts {
 
 extension QueuePair {
     /// Gives the device places for all notices that may come.
-    func postNoticePlaces() throws(SocketError) {
+    func postNoticePlaces() throws(ConnectionError) {
         do throws(Errno) {
             // One place is the handshake's.
             for _ in 1..<Self.receiveDepth { try postNoticePlace() }

@@ -1,5 +1,5 @@
+package import ConnectionProtocol
 internal import LinkRecords
-package import SocketTransport
 
 /// How frames lie in a direction's ring, the same on both ends: it follows from the capacity.
 ///
@@ -15,8 +15,10 @@ package struct RingGeometry {
     /// Frames that may wait, at most.
     package static let frameLimit = 1024
 
-    package init(_ terms: LinkTerms) {
-        capacity = terms.capacity
+    package init(_ terms: LinkTerms) { self.init(capacity: terms.capacity) }
+
+    init(capacity: Int) {
+        self.capacity = capacity
         granule = max(16, Self.roundUp(capacity / Self.frameLimit, to: 16))
     }
 

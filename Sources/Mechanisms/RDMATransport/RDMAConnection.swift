@@ -1,8 +1,8 @@
 internal import CRDMA
+package import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 internal import RDMAConnections
-package import SocketTransport
 internal import SystemPackage
 
 /// A connection on which both sides have proved who they are and know each other's ring; an
@@ -28,9 +28,9 @@ package struct RDMAConnection: ~Copyable {
     ///
     /// - Parameter hostName: what the worker's host is to be called; nil for the kernel's name.
     package static func connect(
-        to address: SocketAddress, dimm: Int, session: LinkSession, epoch: UInt32,
+        to address: ConnectionAddress, dimm: Int, session: LinkSession, epoch: UInt32,
         secret: SharedSecret, hostName: String? = nil
-    ) throws(SocketError) -> RDMAConnection {
+    ) throws(ConnectionError) -> RDMAConnection {
         let greeting = Handshake.greeting(dimm: dimm, session: session, epoch: epoch)
         let request = RDMAHandshake.request(greeting: greeting)
         let (parts, offer) = try reach(address, request)
@@ -52,7 +52,7 @@ package struct RDMAConnection: ~Copyable {
         let welcome = try parts.receive(
             RDMAHandshake.welcomeByteCount, while: "waiting to be taken")
         let verdict = Handshake.number(UInt32.self, in: welcome, at: 0)
-        if let refusal = SocketRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
+        if let refusal = ConnectionRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
         transcript += welcome.dropLast(SharedSecret.proofByteCount)
         let last = Array(welcome.suffix(SharedSecret.proofByteCount))
         guard secret.isProof(last, by: .coordinator, of: transcript) else { throw .wrongSecret }
@@ -65,7 +65,7 @@ package struct RDMAConnection: ~Copyable {
     static func answer(
         _ newcomer: ManagerIdentifier, _ privateData: [UInt8], expecting expected: [LinkTerms],
         secret: SharedSecret
-    ) throws(SocketError) -> RDMAConnection {
+    ) throws(ConnectionError) -> RDMAConnection {
         guard privateData.count >= RDMAHandshake.requestByteCount else {
             newcomer.reject([])
             throw .abandoned(step: "waiting for a greeting")
@@ -116,9 +116,9 @@ package struct RDMAConnection: ~Copyable {
     ///
     /// - Returns: what came with the answer.
     static func reach(
-        _ address: SocketAddress, _ request: [UInt8]
-    ) throws(SocketError) -> (parts: ConnectionParts, offer: [UInt8]) {
-        var failure = SocketError.address(address.description, rule: "it stands for no number")
+        _ address: ConnectionAddress, _ request: [UInt8]
+    ) throws(ConnectionError) -> (parts: ConnectionParts, offer: [UInt8]) {
+        var failure = ConnectionError.address(address.description, rule: "it stands for no number")
         for place in try resolve(address) {
             do {
                 return try reach(place, named: address.description, request)
@@ -131,7 +131,7 @@ package struct RDMAConnection: ~Copyable {
 
     private static func reach(
         _ place: KernelAddress, named name: String, _ request: [UInt8]
-    ) throws(SocketError) -> (parts: ConnectionParts, offer: [UInt8]) {
+    ) throws(ConnectionError) -> (parts: ConnectionParts, offer: [UInt8]) {
         let channel = try EventChannel.open()
         let identifier = try ManagerIdentifier.create(on: channel)
         let step = "connecting to \(name)"
@@ -178,13 +178,13 @@ package struct RDMAConnection: ~Copyable {
         static let byItsProgram: Int32 = 28
     }
 
-    private static func refusal(_ answer: ManagerEvent, _ name: String) -> SocketError {
+    private static func refusal(_ answer: ManagerEvent, _ name: String) -> ConnectionError {
         switch answer.status {
         case Reason.noSuchService, -ECONNREFUSED: return .refused(name)
         case Reason.byItsProgram where answer.privateData.count >= Handshake.offerByteCount:
             let text = Array(answer.privateData.prefix(Handshake.offerByteCount))
             let verdict = Handshake.number(UInt32.self, in: text, at: 12)
-            return SocketRefusal(rawValue: verdict).map { .refusedByPeer($0) }
+            return ConnectionRefusal(rawValue: verdict).map { .refusedByPeer($0) }
                 ?? .abandoned(step: "waiting for an offer")
         default: return .abandoned(step: "waiting for an offer")
         }
@@ -194,11 +194,12 @@ package struct RDMAConnection: ~Copyable {
 /// Where a coordinator waits for its workers' connections.
 package final class RDMAListener {
     /// With the port that was chosen when 0 was asked for.
-    package let address: SocketAddress
+    package let address: ConnectionAddress
     private let identifier: ManagerIdentifier
 
     /// Listens at the first number that the address's host stands for.
-    package static func open(at address: SocketAddress) throws(SocketError) -> RDMAListener {
+    package static func open(at address: ConnectionAddress) throws(ConnectionError) -> RDMAListener
+    {
         guard let place = try resolve(address).first else {
             throw .address(address.description, rule: "it stands for no number")
         }
@@ -210,10 +211,10 @@ package final class RDMAListener {
             throw .listening(cause: error)
         }
         return RDMAListener(
-            address: SocketAddress(host: address.host, port: identifier.port), identifier)
+            address: ConnectionAddress(host: address.host, port: identifier.port), identifier)
     }
 
-    private init(address: SocketAddress, _ identifier: ManagerIdentifier) {
+    private init(address: ConnectionAddress, _ identifier: ManagerIdentifier) {
         self.address = address
         self.identifier = identifier
     }
@@ -224,7 +225,7 @@ package final class RDMAListener {
     /// - Throws: what was wrong with the one that came. It is closed; another may come.
     package func accept(
         expecting expected: [LinkTerms], secret: SharedSecret, atMost limit: Duration
-    ) throws(SocketError) -> RDMAConnection? {
+    ) throws(ConnectionError) -> RDMAConnection? {
         let channel = identifier.channel
         let deadline = ContinuousClock.now + limit
         while true {
@@ -244,8 +245,8 @@ extension RDMAConnection {
     /// Asks for a connection with a request of one's own and leaves again, as somebody does who
     /// does not know the secret, or speaks another protocol.
     package static func ask(
-        at address: SocketAddress, saying request: [UInt8]
-    ) throws(SocketError) {
+        at address: ConnectionAddress, saying request: [UInt8]
+    ) throws(ConnectionError) {
         _ = try reach(address, request)
     }
 }

@@ -1,4 +1,4 @@
-internal import SocketTransport
+internal import ConnectionProtocol
 
 /// The messages before the first frame, as over TCP but for what the connection's set-up carries
 /// itself; numbers little-endian.
@@ -53,7 +53,7 @@ enum RDMAHandshake {
     }
 
     /// Tells a worker why it is not taken, in a welcome's place.
-    static func farewell(_ reason: SocketRefusal) -> [UInt8] {
+    static func farewell(_ reason: ConnectionRefusal) -> [UInt8] {
         Handshake.bytes(of: reason.rawValue)
             + [UInt8](repeating: 0, count: welcomeByteCount - 4)
     }

@@ -1,8 +1,8 @@
+package import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 package import Messages
 internal import RDMAConnections
-package import SocketTransport
 internal import SystemPackage
 
 /// One end of a connection between queue pairs as a `MessageLink`.
@@ -54,6 +54,13 @@ package final class RDMALink: RemoteLink {
     deinit {
         close()
         linger(upTo: .seconds(2))
+        // Before the memory goes that the other side may still write to.
+        parts.identifier.disconnect()
+    }
+
+    /// Bytes of memory that one end pins: the ring that it reads, and the copy of the other one.
+    package static func byteCount(capacity: Int) -> Int {
+        2 * RingGeometry(capacity: capacity).memoryByteCount
     }
 
     package var transportName: String { "rdma" }
@@ -115,7 +122,7 @@ package final class RDMALink: RemoteLink {
             interruption()
             rest = half..<frame.byteCount
         }
-        outbox.seal(frame, fault, releasedByteCount: inbox.releasedByteCount)
+        outbox.seal(frame, fault, releasedByteCount: inbox.frames.releasedByteCount)
         rest = try write(frame, rest, leaving: RDMAOutbox.longestWrite)
         try waitForPlaces(2)
         try post { () throws(Errno) in try outbox.commit(frame, behind: rest) }
@@ -148,7 +155,7 @@ package final class RDMALink: RemoteLink {
 
     private func waitForRoom(_ byteCount: Int) throws(LinkError) {
         try waitFor { [self] in
-            outbox.hasRoom(byteCount, creditByteCount: inbox.creditByteCount)
+            outbox.hasRoom(byteCount, creditByteCount: inbox.frames.creditByteCount)
                 && outbox.hasPlaces(2)
         }
     }
@@ -172,7 +179,7 @@ package final class RDMALink: RemoteLink {
 
     package func receive(_ read: (RawSpan) -> Void) throws(LinkError) {
         precondition(!isClosed, "a closed link receives nothing")
-        if inbox.first == nil {
+        if inbox.frames.isEmpty {
             try waitUntil { () throws(LinkError) in try self.hasMessage() }
         }
         try consume(read)
@@ -190,7 +197,7 @@ package final class RDMALink: RemoteLink {
 
     /// Whether a whole message is there; throws once the peer has ended and all is read.
     private func hasMessage() throws(LinkError) -> Bool {
-        while inbox.first == nil {
+        while inbox.frames.isEmpty {
             if takeCompletions() { continue }
             if let ending { throw ending }
             return false
@@ -199,28 +206,21 @@ package final class RDMALink: RemoteLink {
     }
 
     private func consume(_ read: (RawSpan) -> Void) throws(LinkError) {
-        guard let entry = inbox.first else { preconditionFailure("a message was waited for") }
-        let isIntact = inbox.isIntact(entry)
-        if isIntact {
-            inbox.memory.withBytes(at: entry.offset, byteCount: entry.byteCount, read)
-            counts.messagesReceived += 1
-            counts.bytesReceived += entry.byteCount
-        } else {
-            counts.messagesDamaged += 1
+        guard let message = inbox.frames.first else {
+            preconditionFailure("a message was waited for")
         }
+        let isIntact = message.hand(
+            over: inbox.memory.content, checking: terms.hasChecksums, to: read)
+        counts.noteReceived(message.byteCount, isIntact: isIntact)
         inbox.removeFirst()
         try giveBack()
-        guard isIntact else {
-            throw .damaged(
-                "message of \(entry.byteCount) bytes, sequence number \(entry.header.sequence): "
-                    + "its checksum is wrong")
-        }
+        guard isIntact else { throw message.damage }
     }
 
     /// Tells the peer of room that no message has told it of, before it must wait for it: a quarter
     /// of the window beside the half that the longest message takes.
     private func giveBack() throws(LinkError) {
-        let released = inbox.releasedByteCount
+        let released = inbox.frames.releasedByteCount
         guard released - outbox.toldByteCount > UInt64(geometry.capacity / 4), ending == nil
         else { return }
         try waitForPlaces(1)
@@ -264,7 +264,7 @@ package final class RDMALink: RemoteLink {
         }
         do throws(LinkError) {
             try inbox.take(immediate: immediate, sentByteCount: outbox.sentByteCount)
-            if inbox.isClosed { end(.peerGone("closed")) }
+            if inbox.frames.isClosed { end(.peerGone("closed")) }
         } catch {
             end(error)
         }
@@ -287,7 +287,7 @@ package final class RDMALink: RemoteLink {
     private var hasLost = false
 
     private func takeEvents() {
-        do throws(SocketError) {
+        do throws(ConnectionError) {
             while let event = try parts.identifier.channel.next() {
                 guard case .disconnected = event.kind else { continue }
                 // What came before lies in the queue.
@@ -315,15 +315,10 @@ package final class RDMALink: RemoteLink {
 
     /// Looks, yields, then sleeps until `isReady`; the policy says how long each.
     private func waitUntil(_ isReady: () throws(LinkError) -> Bool) throws(LinkError) {
-        for _ in 0..<waitPolicy.spinIterations / Self.spinsPerLook {
-            if try isReady() { return }
-            counts.spins += 1
-        }
-        for _ in 0..<waitPolicy.yieldCount {
-            if try isReady() { return }
-            counts.yields += 1
-            sched_yield()
-        }
+        let looks = try waitPolicy.look(spinsPerLook: Self.spinsPerLook, until: isReady)
+        counts.spins += looks.spins
+        counts.yields += looks.yields
+        if looks.isReady { return }
         while true {
             if try isReady() { return }
             if isArmed {

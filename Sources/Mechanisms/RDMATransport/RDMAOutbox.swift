@@ -1,5 +1,5 @@
+internal import ConnectionProtocol
 internal import LinkRecords
-internal import SocketTransport
 internal import SystemPackage
 
 /// What is sent: a copy of the other side's ring, and the device's queue of transfers.
@@ -97,7 +97,7 @@ final class RDMAOutbox {
         let frameByteCount = geometry.frameByteCount(forMessage: byteCount)
         let offset = geometry.place(frameByteCount, behind: &position)
         let frame = Frame(byteCount: byteCount, offset: offset, frameByteCount: frameByteCount)
-        staging.withMutableBytes(at: frame.payload, byteCount: byteCount, fill)
+        staging.content.withMutableBytes(at: frame.payload, byteCount: byteCount, fill)
         sentByteCount += UInt64(frameByteCount)
         isFilling = false
         return frame
@@ -114,18 +114,19 @@ final class RDMAOutbox {
         }
         var record = RecordHeader(.message, byteCount: frame.byteCount, sequence: sequence)
         if terms.hasChecksums {
-            staging.withBytes(at: frame.payload, byteCount: frame.byteCount) {
+            staging.content.withBytes(at: frame.payload, byteCount: frame.byteCount) {
                 record.checksum = RecordChecksum.of($0, header: record.digest)
             }
         }
         // An empty payload has no bit to turn over.
         if case .corruptPayload = fault, frame.byteCount == 0 { record.checksum ^= 1 }
-        let words = FrameHeader(record, epoch: epoch, releasedByteCount: releasedByteCount).words
-        for index in 0..<4 { staging.setWord(words[index], at: frame.offset + 8 * index) }
+        staging.content.setWords(
+            FrameHeader(record, epoch: epoch, releasedByteCount: releasedByteCount).words,
+            at: frame.offset)
         switch fault {
         case .corruptPayload(let bit) where frame.byteCount > 0:
-            staging.flip(bit: bit % (8 * frame.byteCount), from: frame.payload)
-        case .corruptHeader(let bit): staging.flip(bit: bit % 96, from: frame.offset)
+            staging.content.flip(bit: bit % (8 * frame.byteCount), from: frame.payload)
+        case .corruptHeader(let bit): staging.content.flip(bit: bit % 96, from: frame.offset)
         default: break
         }
         sequence &+= 1

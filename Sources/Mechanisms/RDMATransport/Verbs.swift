@@ -1,9 +1,9 @@
 // The only file of this module that holds raw pointers: queue pairs and registered memory.
 
 internal import CRDMA
+internal import ConnectionProtocol
 internal import Glibc
 internal import RDMAConnections
-internal import SocketTransport
 internal import SystemPackage
 
 extension Errno {
@@ -43,97 +43,38 @@ final class RegisteredMemory {
         }
     }
 
-    let byteCount: Int
-    private let base: UnsafeMutableRawPointer
+    let content: FrameMemory
     private let region: UnsafeMutablePointer<ibv_mr>
     private let domain: ProtectionDomain
 
     private init(
-        byteCount: Int, _ base: UnsafeMutableRawPointer, _ region: UnsafeMutablePointer<ibv_mr>,
-        _ domain: ProtectionDomain
+        _ content: FrameMemory, _ region: UnsafeMutablePointer<ibv_mr>, _ domain: ProtectionDomain
     ) {
-        self.byteCount = byteCount
-        unsafe self.base = base
+        self.content = content
         unsafe self.region = region
         self.domain = domain
     }
 
-    deinit {
-        _ = unsafe ibv_dereg_mr(region)
-        _ = unsafe munmap(base, byteCount)
-    }
+    deinit { _ = unsafe ibv_dereg_mr(region) }
 
     fileprivate static func create(
         byteCount: Int, _ access: Access, in domain: ProtectionDomain
-    ) throws(SocketError) -> RegisteredMemory {
-        let pages = unsafe mmap(
-            nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let base = unsafe pages, unsafe base != MAP_FAILED else {
-            throw .system(step: "getting \(byteCount) bytes for a ring", cause: .current)
-        }
+    ) throws(ConnectionError) -> RegisteredMemory {
+        let content = try FrameMemory.create(byteCount: byteCount)
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: content.address)
         let flags = Int32(access.flags)
-        guard let region = unsafe shim_register(domain.domain, base, byteCount, flags) else {
-            let cause = Errno.current
-            _ = unsafe munmap(base, byteCount)
+        guard let region = unsafe shim_register(domain.domain, start, byteCount, flags) else {
             throw .system(
                 step: "registering \(byteCount) bytes with the RDMA device "
-                    + "(the limit of locked memory, ulimit -l, must allow them)", cause: cause)
+                    + "(the limit of locked memory, ulimit -l, must allow them)", cause: .current)
         }
-        return unsafe RegisteredMemory(byteCount: byteCount, base, region, domain)
+        return unsafe RegisteredMemory(content, region, domain)
     }
 
     /// What the other side must name to write here.
     var remoteKey: UInt32 { unsafe region.pointee.rkey }
     fileprivate var localKey: UInt32 { unsafe region.pointee.lkey }
-    var address: UInt64 { UInt64(UInt(bitPattern: unsafe base)) }
-
-    func withBytes(at offset: Int, byteCount: Int, _ body: (RawSpan) -> Void) {
-        check(offset, byteCount)
-        unsafe body(RawSpan(_unsafeStart: base + offset, byteCount: byteCount))
-    }
-
-    func withMutableBytes(
-        at offset: Int, byteCount: Int, _ body: (inout MutableRawSpan) -> Void
-    ) {
-        check(offset, byteCount)
-        var span = unsafe MutableRawSpan(_unsafeStart: base + offset, byteCount: byteCount)
-        body(&span)
-    }
-
-    func bytes(_ range: Range<Int>) -> [UInt8] {
-        check(range.lowerBound, range.count)
-        return unsafe Array(
-            UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
-    }
-
-    func write(_ bytes: [UInt8], at offset: Int) {
-        check(offset, bytes.count)
-        unsafe bytes.withUnsafeBytes { source in
-            guard let start = source.baseAddress else { return }
-            unsafe (base + offset).copyMemory(from: start, byteCount: source.count)
-        }
-    }
-
-    func word(at offset: Int) -> UInt64 {
-        check(offset, 8)
-        return unsafe base.load(fromByteOffset: offset, as: UInt64.self)
-    }
-
-    func setWord(_ value: UInt64, at offset: Int) {
-        check(offset, 8)
-        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
-    }
-
-    func flip(bit: Int, from offset: Int) {
-        let index = offset + bit / 8
-        check(index, 1)
-        let byte = unsafe base.load(fromByteOffset: index, as: UInt8.self)
-        unsafe base.storeBytes(of: byte ^ 1 << UInt8(bit % 8), toByteOffset: index, as: UInt8.self)
-    }
-
-    private func check(_ offset: Int, _ byteCount: Int) {
-        precondition(offset >= 0 && byteCount >= 0 && offset <= self.byteCount - byteCount)
-    }
+    var address: UInt64 { UInt64(content.address) }
 }
 
 /// A part of our memory to be sent, and where it goes.
@@ -228,7 +169,7 @@ final class QueuePair {
     }
 
     /// Makes the pair of an identifier whose device is known.
-    static func create(on identifier: ManagerIdentifier) throws(SocketError) -> QueuePair {
+    static func create(on identifier: ManagerIdentifier) throws(ConnectionError) -> QueuePair {
         guard let device = unsafe identifier.device else {
             throw .system(step: "finding the RDMA device", cause: .noSuchAddressOrDevice)
         }
@@ -264,7 +205,7 @@ final class QueuePair {
 
     func register(
         byteCount: Int, _ access: RegisteredMemory.Access
-    ) throws(SocketError) -> RegisteredMemory {
+    ) throws(ConnectionError) -> RegisteredMemory {
         try .create(byteCount: byteCount, access, in: domain)
     }
 
@@ -283,8 +224,8 @@ final class QueuePair {
     /// Gives the device a place for the next message.
     func postReceive(
         into memory: RegisteredMemory, at offset: Int, byteCount: Int
-    ) throws(SocketError) {
-        precondition(offset + byteCount <= memory.byteCount)
+    ) throws(ConnectionError) {
+        precondition(offset + byteCount <= memory.content.byteCount)
         let status = unsafe shim_post_receive(
             pair, memory.address + UInt64(offset), UInt32(byteCount), memory.localKey)
         guard status == 0 else {
@@ -325,7 +266,8 @@ final class QueuePair {
         var context: UnsafeMutableRawPointer?
         var hasFound = false
         while unsafe ibv_get_cq_event(channel, &queue, &context) == 0 {
-            eventCount += 1
+            // The library counts in 32 bits, too.
+            eventCount &+= 1
             hasFound = true
         }
         return hasFound

@@ -1,3 +1,4 @@
+package import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 package import SystemPackage
@@ -37,9 +38,9 @@ package struct SocketConnection: ~Copyable, Sendable {
     ///
     /// - Parameter hostName: what the worker's host is to be called; nil for the kernel's name.
     package static func connect(
-        to address: SocketAddress, dimm: Int, session: LinkSession, epoch: UInt32,
+        to address: ConnectionAddress, dimm: Int, session: LinkSession, epoch: UInt32,
         secret: SharedSecret, hostName: String? = nil
-    ) throws(SocketError) -> SocketConnection {
+    ) throws(ConnectionError) -> SocketConnection {
         let handle = try firstConnection(to: address)
         setOptions(of: handle)
         let request = HandshakeRequest(
@@ -52,14 +53,14 @@ package struct SocketConnection: ~Copyable, Sendable {
         try write(proof, to: handle, while: "proving the secret")
         let verdict = Handshake.number(
             UInt32.self, in: try read(4, from: handle, while: "waiting to be taken"), at: 0)
-        if let refusal = SocketRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
+        if let refusal = ConnectionRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
         return SocketConnection(terms: terms, peerHostName: nil, handle: handle)
     }
 
     private static func firstConnection(
-        to address: SocketAddress
-    ) throws(SocketError) -> SocketHandle {
-        var failure = SocketError.address(address.description, rule: "it stands for no number")
+        to address: ConnectionAddress
+    ) throws(ConnectionError) -> SocketHandle {
+        var failure = ConnectionError.address(address.description, rule: "it stands for no number")
         for place in try resolve(address) {
             do {
                 return try SocketTransport.connect(
@@ -87,7 +88,7 @@ package struct SocketConnection: ~Copyable, Sendable {
     private static func read(
         _ byteCount: Int, from handle: borrowing SocketHandle, while step: String,
         atMost limit: Duration = patience
-    ) throws(SocketError) -> [UInt8] {
+    ) throws(ConnectionError) -> [UInt8] {
         let deadline = ContinuousClock.now + limit
         var bytes: [UInt8] = []
         while bytes.count < byteCount {
@@ -104,7 +105,7 @@ package struct SocketConnection: ~Copyable, Sendable {
 
     private static func write(
         _ bytes: [UInt8], to handle: borrowing SocketHandle, while step: String
-    ) throws(SocketError) {
+    ) throws(ConnectionError) {
         let deadline = ContinuousClock.now + patience
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -121,7 +122,7 @@ package struct SocketConnection: ~Copyable, Sendable {
     private static func pause(
         for handle: borrowing SocketHandle, _ events: Int32,
         until deadline: ContinuousClock.Instant, _ step: String
-    ) throws(SocketError) {
+    ) throws(ConnectionError) {
         let rest = ContinuousClock.now.duration(to: deadline)
         guard rest > .zero else { throw .timedOut(step: step) }
         _ = wait(for: handle, events: events, atMost: rest)

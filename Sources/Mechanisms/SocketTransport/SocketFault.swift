@@ -1,3 +1,4 @@
+internal import ConnectionProtocol
 internal import LinkRecords
 internal import Messages
 

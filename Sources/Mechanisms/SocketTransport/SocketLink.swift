@@ -1,3 +1,4 @@
+package import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 package import Messages
@@ -42,7 +43,7 @@ package final class SocketLink: RemoteLink {
         maximumMessageByteCount =
             min(terms.capacity / 2, Int(UInt32.max) / 16 * 16) - FrameHeader.byteCount
         inbox = FrameInbox(terms, maximumMessageByteCount: maximumMessageByteCount)
-        outbox = FrameMemory(byteCount: FrameHeader.byteCount + maximumMessageByteCount)
+        outbox = .orTrap(byteCount: FrameHeader.byteCount + maximumMessageByteCount)
         self.connection = connection
         self.waitPolicy = waitPolicy
         self.watch = watch
@@ -132,11 +133,10 @@ package final class SocketLink: RemoteLink {
             }
         }
         let header = FrameHeader(
-            record, epoch: epoch ?? terms.epoch, releasedByteCount: inbox.releasedByteCount)
-        let words = header.words
-        for index in 0..<4 { outbox.setWord(words[index], at: 8 * index) }
+            record, epoch: epoch ?? terms.epoch, releasedByteCount: inbox.frames.releasedByteCount)
+        outbox.setWords(header.words, at: 0)
         sequence &+= 1
-        toldByteCount = inbox.releasedByteCount
+        toldByteCount = inbox.frames.releasedByteCount
     }
 
     /// For fault injection: as if a frame had been lost.
@@ -164,7 +164,7 @@ package final class SocketLink: RemoteLink {
 
     private func waitForRoom(_ byteCount: UInt64) throws(LinkError) {
         func hasRoom() -> Bool {
-            sentByteCount - inbox.creditByteCount + byteCount <= UInt64(terms.capacity)
+            sentByteCount - inbox.frames.creditByteCount + byteCount <= UInt64(terms.capacity)
         }
         if hasRoom() { return }
         try waitUntil { () throws(LinkError) in
@@ -180,7 +180,7 @@ package final class SocketLink: RemoteLink {
 
     package func receive(_ read: (RawSpan) -> Void) throws(LinkError) {
         precondition(!isClosed, "a closed link receives nothing")
-        if inbox.first == nil {
+        if inbox.frames.isEmpty {
             try waitUntil { () throws(LinkError) in try self.hasMessage() }
         }
         try consume(read)
@@ -195,7 +195,7 @@ package final class SocketLink: RemoteLink {
 
     /// Whether a whole message is there; throws once the peer has ended and all is read.
     private func hasMessage() throws(LinkError) -> Bool {
-        while inbox.first == nil {
+        while inbox.frames.isEmpty {
             if let ending { throw ending }
             guard try takeIn() else { return false }
         }
@@ -203,28 +203,21 @@ package final class SocketLink: RemoteLink {
     }
 
     private func consume(_ read: (RawSpan) -> Void) throws(LinkError) {
-        guard let entry = inbox.first else { preconditionFailure("a message was waited for") }
-        let isIntact = inbox.isIntact(entry)
-        if isIntact {
-            inbox.memory.withBytes(at: entry.offset, byteCount: entry.byteCount, read)
-            counts.messagesReceived += 1
-            counts.bytesReceived += entry.byteCount
-        } else {
-            counts.messagesDamaged += 1
+        guard let message = inbox.frames.first else {
+            preconditionFailure("a message was waited for")
         }
+        let isIntact = message.hand(over: inbox.memory, checking: terms.hasChecksums, to: read)
+        counts.noteReceived(message.byteCount, isIntact: isIntact)
         inbox.removeFirst()
         try giveBack()
-        guard isIntact else {
-            throw .damaged(
-                "message of \(entry.byteCount) bytes, sequence number \(entry.header.sequence): "
-                    + "its checksum is wrong")
-        }
+        guard isIntact else { throw message.damage }
     }
 
     /// Tells the peer of room that no message has told it of, before it must wait for it: a quarter
     /// of the window beside the half that the longest message takes.
     private func giveBack() throws(LinkError) {
-        guard inbox.releasedByteCount - toldByteCount > UInt64(terms.capacity / 4), ending == nil
+        guard inbox.frames.releasedByteCount - toldByteCount > UInt64(terms.capacity / 4),
+            ending == nil
         else { return }
         setHeader(.credit, byteCount: 0)
         do {
@@ -242,7 +235,7 @@ package final class SocketLink: RemoteLink {
         do throws(LinkError) {
             switch try inbox.fill(from: connection.handle, sentByteCount: sentByteCount) {
             case .moved:
-                if inbox.isClosed { ending = .peerGone("closed") }
+                if inbox.frames.isClosed { ending = .peerGone("closed") }
                 return true
             case .nothing: return false
             case .ended:
@@ -270,15 +263,10 @@ package final class SocketLink: RemoteLink {
 
     /// Looks, yields, then sleeps until `isReady`; the policy says how long each.
     private func waitUntil(_ isReady: () throws(LinkError) -> Bool) throws(LinkError) {
-        for _ in 0..<waitPolicy.spinIterations / Self.spinsPerLook {
-            if try isReady() { return }
-            counts.spins += 1
-        }
-        for _ in 0..<waitPolicy.yieldCount {
-            if try isReady() { return }
-            counts.yields += 1
-            sched_yield()
-        }
+        let looks = try waitPolicy.look(spinsPerLook: Self.spinsPerLook, until: isReady)
+        counts.spins += looks.spins
+        counts.yields += looks.yields
+        if looks.isReady { return }
         while try !isReady() { try sleep(until: POLLIN) }
     }
 
@@ -286,7 +274,7 @@ package final class SocketLink: RemoteLink {
     private func rest(until events: Int32) throws(LinkError) {
         try sleep(until: ending == nil ? events : POLLOUT)
         _ = try takeIn()
-        if let ending, inbox.isClosed == false { throw ending }
+        if let ending, inbox.frames.isClosed == false { throw ending }
     }
 
     private func sleep(until events: Int32) throws(LinkError) {

@@ -1,3 +1,4 @@
+package import ConnectionProtocol
 internal import Glibc
 internal import SystemPackage
 
@@ -7,26 +8,29 @@ internal import SystemPackage
 /// nobody time.
 package final class SocketListener {
     /// With the port that the kernel chose when 0 was asked for.
-    package let address: SocketAddress
+    package let address: ConnectionAddress
     private let handle: SocketHandle
     /// Who has connected and not proved yet who it is, the first first.
     private var pending: [PendingHandshake] = []
 
     /// So many of those are listened to beside those that are expected; with one more, the first
-    /// must go: a worker says all it has to say within some round trips.
+    /// that has not greeted must go. Who has greeted has named a start that is waited for, which
+    /// no stranger knows.
     private static let strangerLimit = 64
 
     /// Listens at the first number that the address's host stands for.
-    package static func open(at address: SocketAddress) throws(SocketError) -> SocketListener {
+    package static func open(at address: ConnectionAddress) throws(ConnectionError)
+        -> SocketListener
+    {
         guard let place = try resolve(address).first else {
             throw .address(address.description, rule: "it stands for no number")
         }
         let handle = try listen(at: place)
         return SocketListener(
-            address: SocketAddress(host: address.host, port: port(of: handle)), handle: handle)
+            address: ConnectionAddress(host: address.host, port: port(of: handle)), handle: handle)
     }
 
-    private init(address: SocketAddress, handle: consuming SocketHandle) {
+    private init(address: ConnectionAddress, handle: consuming SocketHandle) {
         self.address = address
         self.handle = handle
     }
@@ -38,13 +42,12 @@ package final class SocketListener {
     /// - Throws: what was wrong with one that came. It is closed; another may come.
     package func accept(
         expecting expected: [LinkTerms], secret: SharedSecret, atMost limit: Duration
-    ) throws(SocketError) -> SocketConnection? {
+    ) throws(ConnectionError) -> SocketConnection? {
         let deadline = ContinuousClock.now + limit
         while true {
-            try takeIncoming(expectedCount: expected.count)
             for index in pending.indices {
                 let movement: PendingHandshake.Movement
-                do throws(SocketError) {
+                do throws(ConnectionError) {
                     movement = try pending[index].advance(expecting: expected, secret: secret)
                 } catch {
                     pending.remove(at: index)
@@ -55,6 +58,8 @@ package final class SocketListener {
                 if expected.count == 1 { pending.removeAll() }
                 return ended.connection()
             }
+            // One at a time: what a worker has said is heard before others come.
+            if try takeIncoming(limit: Self.strangerLimit + expected.count) { continue }
             let now = ContinuousClock.now
             guard now < deadline else { return nil }
             let first = pending.map(\.deadline).reduce(deadline, min)
@@ -64,12 +69,17 @@ package final class SocketListener {
         }
     }
 
-    private func takeIncoming(expectedCount: Int) throws(SocketError) {
-        while let incoming = try SocketTransport.accept(from: handle) {
-            if pending.count == Self.strangerLimit + expectedCount { pending.removeFirst() }
-            SocketConnection.setOptions(of: incoming)
-            pending.append(PendingHandshake(incoming))
+    /// Takes the next connection that waits.
+    ///
+    /// - Returns: whether one did.
+    private func takeIncoming(limit: Int) throws(ConnectionError) -> Bool {
+        guard let incoming = try SocketTransport.accept(from: handle) else { return false }
+        if pending.count >= limit, let silent = pending.firstIndex(where: { !$0.hasGreeted }) {
+            pending.remove(at: silent)
         }
+        SocketConnection.setOptions(of: incoming)
+        pending.append(PendingHandshake(incoming))
+        return true
     }
 }
 
@@ -98,13 +108,16 @@ private final class PendingHandshake {
         deadline = .now + SocketConnection.patience
     }
 
+    /// Whether it has named a worker that is expected.
+    var hasGreeted: Bool { reply.hasGreeted }
+
     /// What to wait for.
     var events: Int32 { unsent.isEmpty ? POLLIN : POLLOUT }
 
     /// - Throws: why this is no worker that is expected.
     func advance(
         expecting expected: [LinkTerms], secret: SharedSecret
-    ) throws(SocketError) -> Movement {
+    ) throws(ConnectionError) -> Movement {
         while true {
             guard try sendAll() else { return .goesOn }
             if taken != nil { return .ended }
@@ -133,7 +146,7 @@ private final class PendingHandshake {
             terms: taken.terms, peerHostName: taken.hostName, handle: handle)
     }
 
-    private func sendAll() throws(SocketError) -> Bool {
+    private func sendAll() throws(ConnectionError) -> Bool {
         while !unsent.isEmpty {
             switch send(unsent, to: number) {
             case .moved(let count): unsent = unsent.dropFirst(count)
@@ -146,7 +159,7 @@ private final class PendingHandshake {
         return true
     }
 
-    private func receiveAll() throws(SocketError) -> Bool {
+    private func receiveAll() throws(ConnectionError) -> Bool {
         while said.count < reply.awaitedByteCount {
             let (movement, part) = receive(reply.awaitedByteCount - said.count, from: number)
             switch movement {
@@ -160,7 +173,7 @@ private final class PendingHandshake {
     }
 
     /// False: there is time left, and nothing to do.
-    private func isInTime(_ step: String) throws(SocketError) -> Bool {
+    private func isInTime(_ step: String) throws(ConnectionError) -> Bool {
         guard ContinuousClock.now < deadline else { throw .timedOut(step: step) }
         return false
     }

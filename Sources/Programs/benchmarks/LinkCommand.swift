@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectionProtocol
 import LinkRecords
 import Messages
 import RDMATransport
@@ -52,10 +53,10 @@ struct LinkCommand: ParsableCommand {
     func run() throws {
         let secret = try SharedSecret.load(path: secretFile)
         if let connect {
-            return try LinkAnswers(link: reachPeer(SocketAddress(connect), secret)).run()
+            return try LinkAnswers(link: reachPeer(ConnectionAddress(connect), secret)).run()
         }
         print(Machine.description)
-        let link = try waitForPeer(SocketAddress(listen ?? ""), secret)
+        let link = try waitForPeer(ConnectionAddress(listen ?? ""), secret)
         defer { link.close() }
         print(
             "\(transport.rawValue) to \(link.peerHostName ?? "?"), "
@@ -81,7 +82,7 @@ struct LinkCommand: ParsableCommand {
     private var policy: WaitPolicy { spin ? .spinning : .sleeping }
 
     private func reachPeer(
-        _ address: SocketAddress, _ secret: SharedSecret
+        _ address: ConnectionAddress, _ secret: SharedSecret
     ) throws -> any RemoteLink {
         switch transport {
         case .tcp:
@@ -100,7 +101,7 @@ struct LinkCommand: ParsableCommand {
     }
 
     private func waitForPeer(
-        _ address: SocketAddress, _ secret: SharedSecret
+        _ address: ConnectionAddress, _ secret: SharedSecret
     ) throws -> any RemoteLink {
         let largest = (sizes.max() ?? 0) + 64
         // Four of the largest messages, so that the next is written while others are on their way.

@@ -94,7 +94,7 @@ struct DoctorCommand: ParsableCommand {
                 model: $0, topology: topology,
                 contextCapacity: min(Self.contextTokenCount, $0.shape.contextLength),
                 isSparse: false, isReference: false,
-                farDIMMs: farDIMMs, usesConnections: !farDIMMs.isEmpty)
+                farDIMMs: farDIMMs, transport: farDIMMs.isEmpty ? .sharedMemory : .tcp)
         }
         var problem: String?
         var assignment: NodeAssignment?

@@ -7,6 +7,7 @@ import NeuronPlacement
 import NeuronShards
 import PackedSets
 import Quantities
+import RDMATransport
 import RingTransport
 import SocketTransport
 import Supervision
@@ -25,8 +26,7 @@ struct ResourcePlan {
     private let keepsRows: Bool
     /// DIMMs whose workers run on other hosts.
     private let farDIMMs: Set<Int>
-    /// Whether messages travel over connections instead of rings.
-    private let usesConnections: Bool
+    private let transport: TransportChoice
     let contextCapacity: Int
     private let homes: Homes
     /// Bytes of each DIMM's shard and KV cache, in DIMM order.
@@ -49,7 +49,8 @@ struct ResourcePlan {
     init(
         model: DecoderModel, topology: Topology, contextCapacity: Int, isSparse: Bool,
         isReference: Bool, placement: PlacementChoice = .none, keepsRows: Bool = false,
-        farDIMMs: Set<Int> = [], usesConnections: Bool = false, homes: Homes = .roundRobin
+        farDIMMs: Set<Int> = [], transport: TransportChoice = .sharedMemory,
+        homes: Homes = .roundRobin
     ) {
         self.model = model
         self.topology = topology
@@ -59,7 +60,7 @@ struct ResourcePlan {
         self.placement = placement
         self.keepsRows = keepsRows
         self.farDIMMs = farDIMMs
-        self.usesConnections = usesConnections
+        self.transport = transport
         self.homes = homes
         let count = topology.dimms.count
         let mobility = ShardMobility(
@@ -85,7 +86,7 @@ struct ResourcePlan {
         ResourcePlan(
             model: model, topology: topology, contextCapacity: contextCapacity,
             isSparse: isSparse, isReference: isReference, placement: placement,
-            keepsRows: keepsRows, farDIMMs: farDIMMs, usesConnections: usesConnections,
+            keepsRows: keepsRows, farDIMMs: farDIMMs, transport: transport,
             homes: homes)
     }
 
@@ -225,17 +226,21 @@ struct ResourcePlan {
 
     /// Bytes of all rings together.
     var ringByteCount: Int {
-        guard !usesConnections else { return 0 }
+        guard transport == .sharedMemory else { return 0 }
         return 2 * ringCapacity * topology.dimms.count + 2 * peerRingCapacity * peers.count
     }
 
     /// Bytes that this machine's ends of connections hold at most.
     private var connectionByteCount: Int {
-        guard usesConnections else { return 0 }
         let count = topology.dimms.count
-        let endCount = count + (count - farDIMMs.count)
-        return endCount
-            * SocketLink.byteCount(capacity: rings.windowCapacity(dimmCount: count))
+        let capacity = rings.windowCapacity(dimmCount: count)
+        let byteCount =
+            switch transport {
+            case .sharedMemory: 0
+            case .tcp: SocketLink.byteCount(capacity: capacity)
+            case .rdma: RDMALink.byteCount(capacity: capacity)
+            }
+        return (count + (count - farDIMMs.count)) * byteCount
     }
 
     /// Bytes that this machine's memory holds of weights, caches, messages and processes.

@@ -99,7 +99,7 @@ struct RunSession {
             isSparse: rule != nil, isReference: request.isReference,
             placement: request.placement, keepsRows: request.recovery.restarts > 0,
             farDIMMs: request.launch.launcher.farDIMMs(of: topology),
-            usesConnections: request.launch.usesConnections,
+            transport: request.launch.carrier,
             homes: request.partition.readsPrompt ? .undecided : .roundRobin)
         if request.isReference {
             try plan.check()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectionProtocol
 import Foundation
 import LinkRecords
 import Messages
@@ -54,7 +55,7 @@ struct ConnectionOptions: ParsableArguments {
             preconditionFailure("only a worker with an address connects")
         }
         do {
-            let address = try SocketAddress(connect)
+            let address = try ConnectionAddress(connect)
             let secret = try SharedSecret.load(path: secretFile)
             let watch: LinkWatch = { () throws(LinkError) in }
             guard transport == .rdma else {

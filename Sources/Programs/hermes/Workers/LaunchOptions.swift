@@ -1,6 +1,6 @@
 import ArgumentParser
+import ConnectionProtocol
 import Foundation
-import SocketTransport
 import Topology
 
 /// `--launcher`: who starts the workers' processes.
@@ -93,15 +93,21 @@ struct LaunchOptions: ParsableArguments {
         }
         if let listen {
             do {
-                _ = try SocketAddress(listen)
+                _ = try ConnectionAddress(listen)
             } catch {
                 throw ValidationError("--listen: \(error)")
             }
         }
     }
 
+    /// What carries messages between this process and its workers.
+    var carrier: TransportChoice {
+        if let transport, transport != .sharedMemory { return transport }
+        return launcher == .local ? .sharedMemory : .tcp
+    }
+
     /// Whether workers connect to this process, instead of sharing memory with it.
-    var usesConnections: Bool { [.tcp, .rdma].contains(transport) || launcher != .local }
+    var usesConnections: Bool { carrier != .sharedMemory }
 
     /// Whether the address is an RDMA device's own: the loopback interface has none.
     private var choosesDevice: Bool {
@@ -126,10 +132,10 @@ struct LaunchOptions: ParsableArguments {
         }
         let address = try address()
         let host = SocketRendezvous.hostForWorkers(address.host)
-        let known = SocketAddress(host: host, port: address.port)
+        let known = ConnectionAddress(host: host, port: address.port)
         return WorkerContact(
             address: address.port == 0 ? "\(known)".dropLast() + "PORT" : "\(known)",
-            transport: transport == .rdma ? .rdma : .tcp,
+            transport: carrier,
             secretPath: secretFile.map(Self.absolute), process: "PID")
     }
 
@@ -175,13 +181,13 @@ struct LaunchOptions: ParsableArguments {
     /// A worker elsewhere starts in another folder.
     static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
 
-    private func address() throws -> SocketAddress {
+    private func address() throws -> ConnectionAddress {
         guard let listen else {
             let host = launcher == .local ? "127.0.0.1" : SocketRendezvous.allInterfaces
-            return SocketAddress(host: host, port: 0)
+            return ConnectionAddress(host: host, port: 0)
         }
         do {
-            return try SocketAddress(listen)
+            return try ConnectionAddress(listen)
         } catch {
             throw Failure(.usage, "--listen: \(error)")
         }

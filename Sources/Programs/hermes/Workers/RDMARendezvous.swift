@@ -1,14 +1,14 @@
+import ConnectionProtocol
 import Foundation
 import LinkRecords
 import MappedMemory
 import RDMAConnections
 import RDMATransport
-import SocketTransport
 import SystemPackage
 
 /// Where the coordinator waits for connections between queue pairs.
 final class RDMARendezvous: Rendezvous {
-    let address: SocketAddress
+    let address: ConnectionAddress
     let secretPath: String?
     private let listener: RDMAListener
     private let secret: SharedSecret
@@ -22,13 +22,13 @@ final class RDMARendezvous: Rendezvous {
     ///   - address: `nil` for this machine's first number that belongs to an RDMA device.
     ///   - secretPath: `nil` for a secret that only this run's processes know.
     static func open(
-        at address: SocketAddress?, secretPath: String?, patience: Duration
+        at address: ConnectionAddress?, secretPath: String?, patience: Duration
     ) throws -> RDMARendezvous {
         guard RDMADevices.arePresent else {
-            throw Failure(.machineLacks, "--transport rdma: \(SocketError.noDevice)")
+            throw Failure(.machineLacks, "--transport rdma: \(ConnectionError.noDevice)")
         }
         guard
-            let place = address ?? RDMADevices.address.map({ SocketAddress(host: $0, port: 0) })
+            let place = address ?? RDMADevices.address.map({ ConnectionAddress(host: $0, port: 0) })
         else {
             throw Failure(
                 .machineLacks,
@@ -41,7 +41,7 @@ final class RDMARendezvous: Rendezvous {
             try memory.descriptor.writeAll(secret.content)
             return RDMARendezvous(
                 try RDMAListener.open(at: place), secret, memory, secretPath, patience)
-        } catch let error as SocketError {
+        } catch let error as ConnectionError {
             let isInput =
                 switch error {
                 case .listening, .system, .noDevice: false
@@ -59,7 +59,7 @@ final class RDMARendezvous: Rendezvous {
         _ listener: RDMAListener, _ secret: SharedSecret, _ memory: consuming SharedSegment,
         _ secretPath: String?, _ patience: Duration
     ) {
-        address = SocketAddress(
+        address = ConnectionAddress(
             host: SocketRendezvous.hostForWorkers(listener.address.host),
             port: listener.address.port)
         self.listener = listener

@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import LinkRecords
 import SocketTransport
 import SystemPackage
@@ -7,7 +8,7 @@ protocol Rendezvous: AnyObject {
     /// What carries the messages, as a worker is told.
     var transport: TransportChoice { get }
     /// Where workers connect.
-    var address: SocketAddress { get }
+    var address: ConnectionAddress { get }
     /// Where workers on other hosts find the secret.
     var secretPath: String? { get }
     /// For workers on this machine to inherit.

@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Foundation
 import Glibc
 import MappedMemory
@@ -32,7 +33,7 @@ final class SocketRendezvous {
     static let allInterfaces = "0.0.0.0"
 
     /// Where workers connect.
-    let address: SocketAddress
+    let address: ConnectionAddress
     let secretPath: String?
     private let listener: SocketListener
     private let secret: SharedSecret
@@ -41,7 +42,7 @@ final class SocketRendezvous {
 
     /// - Parameter secretPath: `nil` for a secret that only this run's processes know.
     static func open(
-        at address: SocketAddress, secretPath: String?, patience: Duration
+        at address: ConnectionAddress, secretPath: String?, patience: Duration
     ) throws -> SocketRendezvous {
         do {
             let secret = try secretPath.map { try SharedSecret.load(path: $0) } ?? .random()
@@ -49,7 +50,7 @@ final class SocketRendezvous {
             try memory.descriptor.writeAll(secret.content)
             return SocketRendezvous(
                 try SocketListener.open(at: address), secret, memory, secretPath, patience)
-        } catch let error as SocketError {
+        } catch let error as ConnectionError {
             let code: Failure.Code
             switch error {
             case .listening, .system: code = .machineLacks
@@ -65,7 +66,7 @@ final class SocketRendezvous {
         _ listener: SocketListener, _ secret: SharedSecret,
         _ memory: consuming SharedSegment, _ secretPath: String?, _ patience: Duration
     ) {
-        address = SocketAddress(
+        address = ConnectionAddress(
             host: Self.hostForWorkers(listener.address.host), port: listener.address.port)
         self.listener = listener
         self.secret = secret

@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Foundation
 import Glibc
 import LinkRecords
@@ -5,7 +6,6 @@ import Logging
 import Messages
 import Pacing
 import RingTransport
-import SocketTransport
 import Supervision
 import SystemPackage
 import Topology
@@ -77,19 +77,26 @@ extension WorkerFleet {
         {
             modelHash = try modelHash ?? ModelHash.hexadecimal(of: model.descriptor)
         }
-        for place in places {
-            try Interruption.check()
-            awaited.append(try startConnectingWorker(place, rendezvous))
-        }
         var stalls: [Int: StallWatch] = [:]
-        let links = try rendezvous.links(to: awaited, waitPolicy: launch.waitPolicy) { dimm in
-            guard let process = awaited.first(where: { $0.terms.dimm == dimm })?.process else {
-                preconditionFailure("only those that are awaited are taken")
+        let links: [Int: any RemoteLink]
+        do {
+            for place in places {
+                try Interruption.check()
+                awaited.append(try startConnectingWorker(place, rendezvous))
             }
-            let (watch, stall) = watch(
-                over: process, dimm: dimm, isNear: launch.reach.isNear(launch.hosts[dimm]))
-            stalls[dimm] = stall
-            return watch
+            links = try rendezvous.links(to: awaited, waitPolicy: launch.waitPolicy) { dimm in
+                guard let process = awaited.first(where: { $0.terms.dimm == dimm })?.process else {
+                    preconditionFailure("only those that are awaited are taken")
+                }
+                let (watch, stall) = watch(
+                    over: process, dimm: dimm, isNear: launch.reach.isNear(launch.hosts[dimm]))
+                stalls[dimm] = stall
+                return watch
+            }
+        } catch {
+            // A launcher that is killed tells nobody on the other host.
+            awaited.map(\.process).terminateAll(grace: .seconds(2))
+            throw error
         }
         return awaited.map { worker in
             let dimm = worker.terms.dimm

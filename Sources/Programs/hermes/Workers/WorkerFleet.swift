@@ -1,3 +1,4 @@
+import ConnectionProtocol
 import Coordinator
 import Foundation
 import Glibc
@@ -7,7 +8,6 @@ import Messages
 import NUMABinding
 import Pacing
 import RingTransport
-import SocketTransport
 import Supervision
 import SystemPackage
 import Topology

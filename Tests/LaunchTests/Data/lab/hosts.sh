@@ -29,8 +29,19 @@ try() {
     say "$name: $code"
 }
 
+# Names workers and shared memory of ours that are still in this guest, once what ends has ended.
+note_leftovers() {
+    local tries=0 found="?"
+    while ((tries++ < 50)) && [[ -n "$found" ]]; do
+        sleep 0.2
+        found="$(grep -slzx -- worker /proc/[0-9]*/cmdline; find /dev/shm -mindepth 1)"
+    done
+    echo -n "$found" >"leftovers-$HERMES_LAB_HOST.txt"
+}
+
 if [[ "$HERMES_LAB_HOST" == 2 ]]; then
     python3 "$data/lab/agent.py" "$port" workers.log
+    note_leftovers
     [[ "$HERMES_TEST_LEVEL" == full ]] || exit 0
     # Waits for messages until the cable is cut.
     while true; do
@@ -66,6 +77,7 @@ fi
 exec 3<>"/dev/tcp/$other/$port"
 echo end >&3
 exec 3>&-
+note_leftovers
 
 # This host vanishes without a word, until the other has noticed.
 if [[ "$HERMES_TEST_LEVEL" == full ]]; then

@@ -62,7 +62,7 @@ package enum Handshake {
     package static func padded(hostName: String?) -> [UInt8] {
         let name =
             hostName.map { Array($0.utf8.prefix(hostNameByteCount)) }
-            ?? SocketTransport.hostName(limit: hostNameByteCount)
+            ?? ConnectionProtocol.hostName(limit: hostNameByteCount)
         return name + [UInt8](repeating: 0, count: hostNameByteCount - name.count)
     }
 
@@ -79,7 +79,7 @@ package enum Handshake {
             + bytes(of: UInt32(0)) + SharedSecret.randomBytes(count: randomByteCount)
     }
 
-    package static func refusal(_ reason: SocketRefusal) -> [UInt8] {
+    package static func refusal(_ reason: ConnectionRefusal) -> [UInt8] {
         let start = bytes(of: magic) + bytes(of: version) + bytes(of: reason.rawValue)
         return start + [UInt8](repeating: 0, count: offerByteCount - start.count)
     }
@@ -89,7 +89,7 @@ package enum Handshake {
         _ hello: [UInt8], _ expected: [LinkTerms]
     ) -> Result<LinkTerms, HandshakeRefusal> {
         func refuse(
-            _ refusal: SocketRefusal, _ field: String, _ expected: String, _ found: String
+            _ refusal: ConnectionRefusal, _ field: String, _ expected: String, _ found: String
         ) -> Result<LinkTerms, HandshakeRefusal> {
             .failure(
                 HandshakeRefusal(
@@ -125,7 +125,7 @@ package enum Handshake {
     /// Reads what a coordinator offers the worker of a DIMM.
     package static func terms(
         in offer: [UInt8], dimm: Int, session: LinkSession, epoch: UInt32
-    ) throws(SocketError) -> LinkTerms {
+    ) throws(ConnectionError) -> LinkTerms {
         let foundMagic = number(UInt64.self, in: offer, at: 0)
         guard foundMagic == magic else {
             throw .handshake(
@@ -133,7 +133,7 @@ package enum Handshake {
                 found: hexadecimal(foundMagic))
         }
         let verdict = number(UInt32.self, in: offer, at: 12)
-        if let refusal = SocketRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
+        if let refusal = ConnectionRefusal(rawValue: verdict) { throw .refusedByPeer(refusal) }
         let foundVersion = number(UInt32.self, in: offer, at: 8)
         guard foundVersion == version else {
             throw .handshake(field: "version", expected: "\(version)", found: "\(foundVersion)")
@@ -174,6 +174,6 @@ package enum Handshake {
 
 /// What a worker is told, and what it did wrong.
 package struct HandshakeRefusal: Error {
-    package let refusal: SocketRefusal
-    package let error: SocketError
+    package let refusal: ConnectionRefusal
+    package let error: ConnectionError
 }

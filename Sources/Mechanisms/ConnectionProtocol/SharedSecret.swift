@@ -24,7 +24,7 @@ package struct SharedSecret: Sendable {
     }
 
     /// Reads a file that nobody but its owner, this user, may read or write.
-    package static func load(path: String) throws(SocketError) -> SharedSecret {
+    package static func load(path: String) throws(ConnectionError) -> SharedSecret {
         let content = try readPrivateFile(path, limit: byteCountRange.upperBound)
         guard let secret = SharedSecret(content) else {
             throw .secretFile(

@@ -1,7 +1,7 @@
 package import SystemPackage
 
 /// Why two processes are not connected. Errors of an open link are `LinkError`s.
-package enum SocketError: Error, Equatable, CustomStringConvertible {
+package enum ConnectionError: Error, Equatable, CustomStringConvertible {
     /// The text names no address.
     case address(String, rule: String)
     /// Nobody listens at the address.
@@ -17,7 +17,7 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
     /// The other side does not know the secret.
     case wrongSecret
     /// The other side refused, and says why.
-    case refusedByPeer(SocketRefusal)
+    case refusedByPeer(ConnectionRefusal)
     /// The file of the secret cannot be used.
     case secretFile(path: String, rule: String)
     /// No connections can be waited for, or taken.
@@ -47,7 +47,7 @@ package enum SocketError: Error, Equatable, CustomStringConvertible {
 }
 
 /// What a coordinator says to a worker that it does not take.
-package enum SocketRefusal: UInt32, Equatable, Sendable, CustomStringConvertible {
+package enum ConnectionRefusal: UInt32, Equatable, Sendable, CustomStringConvertible {
     case magic = 1
     case version = 2
     case worker = 3

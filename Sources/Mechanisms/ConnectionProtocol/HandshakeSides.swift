@@ -23,7 +23,7 @@ package struct HandshakeRequest {
     /// - Throws: what the coordinator refused, or what is wrong with it.
     package func answer(
         to offer: [UInt8], secret: SharedSecret
-    ) throws(SocketError) -> (terms: LinkTerms, proof: [UInt8]) {
+    ) throws(ConnectionError) -> (terms: LinkTerms, proof: [UInt8]) {
         precondition(offer.count == Handshake.offerByteCount)
         let terms = try Handshake.terms(in: offer, dimm: dimm, session: session, epoch: epoch)
         let said = greeting + offer.dropLast(SharedSecret.proofByteCount)
@@ -41,7 +41,7 @@ package struct HandshakeReply {
         case awaitsMore
         /// A worker, and the name of its host.
         case taken(LinkTerms, hostName: String)
-        case refused(SocketError)
+        case refused(ConnectionError)
     }
 
     private enum Step {
@@ -61,8 +61,16 @@ package struct HandshakeReply {
         }
     }
 
+    /// Whether the worker has named one that is expected.
+    package var hasGreeted: Bool {
+        switch step {
+        case .greeting: false
+        case .proving: true
+        }
+    }
+
     /// What is waited for, as an error says it.
-    var stepName: String {
+    package var stepName: String {
         switch step {
         case .greeting: "waiting for a greeting"
         case .proving: "waiting for a proof"
@@ -91,13 +99,15 @@ package struct HandshakeReply {
             }
         case .proving(let terms, let transcript, let hostName):
             guard secret.isProof(said, by: .worker, of: transcript) else {
-                return (Handshake.bytes(of: SocketRefusal.secret.rawValue), .refused(.wrongSecret))
+                return (
+                    Handshake.bytes(of: ConnectionRefusal.secret.rawValue), .refused(.wrongSecret)
+                )
             }
             // Two that know the secret may greet as the same worker.
             guard expected.contains(terms) else {
-                let error = SocketError.handshake(
+                let error = ConnectionError.handshake(
                     field: "DIMM", expected: "one that has not come yet", found: "\(terms.dimm)")
-                return (Handshake.bytes(of: SocketRefusal.worker.rawValue), .refused(error))
+                return (Handshake.bytes(of: ConnectionRefusal.worker.rawValue), .refused(error))
             }
             return (Handshake.bytes(of: UInt32(0)), .taken(terms, hostName: hostName))
         }

@@ -45,7 +45,7 @@ package struct FrameHeader {
     }
 
     /// What a message takes of the window: header, payload, and padding as in a ring.
-    static func windowByteCount(forMessage byteCount: Int) -> Int {
+    package static func windowByteCount(forMessage byteCount: Int) -> Int {
         (Self.byteCount + byteCount + 15) / 16 * 16
     }
 }

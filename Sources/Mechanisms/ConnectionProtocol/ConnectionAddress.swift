@@ -1,5 +1,5 @@
 /// Where a process listens: a host's name or number, and a port.
-package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+package struct ConnectionAddress: Hashable, Sendable, CustomStringConvertible {
     package let host: String
     package let port: UInt16
 
@@ -9,7 +9,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Reads `HOST:PORT`, with an IPv6 number in brackets: `[::1]:7000`.
-    package init(_ text: String) throws(SocketError) {
+    package init(_ text: String) throws(ConnectionError) {
         guard let colon = text.lastIndex(of: ":") else {
             throw .address(text, rule: "it must be HOST:PORT")
         }
