@@ -256,6 +256,10 @@ let package = Package(
                 "SyntheticActivity", "Topology",
             ]),
         suite(
+            "ConnectionProtocolTests",
+            imports: ["ConnectionProtocol", "LinkRecords", "TemporaryFiles"],
+            products: ["SystemPackage"]),
+        suite(
             "FaultInjectionTests",
             imports: ["FaultInjection", "Messages", "SeededRandom", "Simulation"]),
         suite(
@@ -334,9 +338,7 @@ let package = Package(
             "SocketTransportTests",
             imports: [
                 "ConnectionProtocol", "LinkRecords", "Messages", "Simulation", "SocketTransport",
-                "TemporaryFiles",
-            ],
-            products: ["SystemPackage"]),
+            ]),
         suite(
             "SparsityCalibrationTests",
             imports: ["SeededRandom", "SparsityCalibration", "TemporaryFiles"],

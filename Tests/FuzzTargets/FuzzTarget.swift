@@ -25,9 +25,9 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         do {
             switch self {
             case .calibration: try FileTargets.calibration(bytes)
-            case .frames: try SocketTargets.frames(bytes)
+            case .frames: try ConnectionTargets.frames(bytes)
             case .gguf: try FileTargets.gguf(bytes)
-            case .handshake: try SocketTargets.handshake(bytes)
+            case .handshake: try ConnectionTargets.handshake(bytes)
             case .messages: try MessageTargets.messages(bytes)
             case .numpy: try FileTargets.numpy(bytes)
             case .partition: try FileTargets.partition(bytes)

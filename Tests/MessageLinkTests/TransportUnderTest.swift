@@ -83,16 +83,9 @@ struct SharedMemory: TransportUnderTest {
 
 /// A transport whose worker connects to a place where the coordinator listens.
 protocol ConnectingTransport: TransportUnderTest {
-    associatedtype Listener
     var secret: SharedSecret { get }
 
-    func listen() throws -> (listener: Listener, address: ConnectionAddress)
-
-    /// The coordinator's end; nil when nobody came.
-    func accept(
-        at listener: Listener, _ terms: LinkTerms, _ policy: WaitPolicy,
-        _ watch: @escaping LinkWatch
-    ) throws(ConnectionError) -> (any CarriedLink)?
+    func listen() throws -> any ConnectionListener
 
     /// The worker's end.
     func connect(
@@ -109,23 +102,26 @@ extension ConnectingTransport {
         capacity: Int, policy: WaitPolicy, watch: @escaping LinkWatch
     ) throws -> CarriedPair {
         let terms = LinkTerms(dimm: 3, session: .random(), epoch: 2, capacity: capacity)
-        let (listener, address) = try listen()
-        let worker = connecting(to: address, as: terms, policy, watch)
-        guard let link = try accept(at: listener, terms, policy, watch) else {
-            throw LinkError.system("no worker came")
-        }
-        return CarriedPair(coordinator: link, worker: try worker.join().link)
+        let listener = try listen()
+        let worker = connecting(to: listener.address, as: terms, policy, watch)
+        let found = try listener.link(
+            expecting: [terms], secret: secret, atMost: .seconds(5), waitPolicy: policy
+        ) { _ in watch }
+        guard let found else { throw LinkError.system("no worker came") }
+        return CarriedPair(coordinator: found.link, worker: try worker.join().link)
     }
 
     func refusalOfStaleWorker() throws -> String? {
         let session = LinkSession.random()
         let former = LinkTerms(dimm: 0, session: session, epoch: 0, capacity: 4096)
         let present = LinkTerms(dimm: 0, session: session, epoch: 1, capacity: 4096)
-        let (listener, address) = try listen()
-        let worker = connecting(to: address, as: former, .sleeping) {}
+        let listener = try listen()
+        let worker = connecting(to: listener.address, as: former, .sleeping) {}
         var refusal: String?
         do throws(ConnectionError) {
-            _ = try accept(at: listener, present, .sleeping, {})
+            _ = try listener.link(
+                expecting: [present], secret: secret, atMost: .seconds(5), waitPolicy: .sleeping
+            ) { _ in {} }
         } catch {
             refusal = "\(error)"
         }
@@ -148,20 +144,8 @@ struct Sockets: ConnectingTransport {
     let name = "TCP"
     let secret = SharedSecret.random()
 
-    func listen() throws -> (listener: SocketListener, address: ConnectionAddress) {
-        let listener = try SocketListener.open(at: ConnectionAddress(host: "127.0.0.1", port: 0))
-        return (listener, listener.address)
-    }
-
-    func accept(
-        at listener: SocketListener, _ terms: LinkTerms, _ policy: WaitPolicy,
-        _ watch: @escaping LinkWatch
-    ) throws(ConnectionError) -> (any CarriedLink)? {
-        guard
-            let connection = try listener.accept(
-                expecting: [terms], secret: secret, atMost: .seconds(5))
-        else { return nil }
-        return SocketLink(adopting: connection, waitPolicy: policy, watch: watch)
+    func listen() throws -> any ConnectionListener {
+        try SocketListener.open(at: ConnectionAddress(host: "127.0.0.1", port: 0))
     }
 
     func connect(
@@ -183,21 +167,9 @@ struct RDMA: ConnectingTransport {
     let name = "RDMA"
     let secret = SharedSecret.random()
 
-    func listen() throws -> (listener: RDMAListener, address: ConnectionAddress) {
+    func listen() throws -> any ConnectionListener {
         let host = try #require(Self.address)
-        let listener = try RDMAListener.open(at: ConnectionAddress(host: host, port: 0))
-        return (listener, listener.address)
-    }
-
-    func accept(
-        at listener: RDMAListener, _ terms: LinkTerms, _ policy: WaitPolicy,
-        _ watch: @escaping LinkWatch
-    ) throws(ConnectionError) -> (any CarriedLink)? {
-        guard
-            let connection = try listener.accept(
-                expecting: [terms], secret: secret, atMost: .seconds(5))
-        else { return nil }
-        return RDMALink(adopting: connection, waitPolicy: policy, watch: watch)
+        return try RDMAListener.open(at: ConnectionAddress(host: host, port: 0))
     }
 
     func connect(

@@ -16,7 +16,7 @@ import Testing
     func `Frames that may wait never lie on each other`(capacity: Int) {
         let geometry = Self.geometry(capacity)
         let longest = geometry.frameByteCount(forMessage: geometry.maximumMessageByteCount)
-        var position = 0
+        var places = FramePlaces(memoryByteCount: geometry.memoryByteCount)
         var waiting: [Range<Int>] = []
         for number in 0..<3000 {
             let message = number % 3 == 2 ? number * 7 % 500 : geometry.maximumMessageByteCount
@@ -24,7 +24,7 @@ import Testing
             while waiting.map(\.count).reduce(0, +) + byteCount > capacity {
                 waiting.removeFirst()
             }
-            let start = geometry.place(byteCount, behind: &position)
+            let start = places.take(byteCount)
             let frame = start..<start + byteCount
             #expect(frame.upperBound <= geometry.memoryByteCount)
             if waiting.contains(where: { $0.overlaps(frame) }) {

@@ -1,11 +1,8 @@
 import ConnectionProtocol
-import Glibc
 import LinkRecords
 import Messages
 import Simulation
 import SocketTransport
-import SystemPackage
-import TemporaryFiles
 import Testing
 
 /// How two processes find out whether they belong together.
@@ -103,38 +100,11 @@ import Testing
         worker.say(request.greeting)
         let strangers = try (0..<100).map { _ in try Stranger(at: fixture.listener.address) }
         #expect(try fixture.accepted(expecting: [terms], within: .milliseconds(200)) == nil)
-        let offer = worker.hear(96)
-        try #require(offer.count == 96)
+        let offer = worker.hear(Handshake.offerByteCount)
+        try #require(offer.count == Handshake.offerByteCount)
         worker.say(try request.answer(to: offer, secret: fixture.secret).proof)
         #expect(try fixture.accepted(expecting: [terms], within: .seconds(4)) == terms)
         withExtendedLifetime(strangers) {}
-    }
-
-    @Test func `Two that greet as the same worker: one is taken`() throws {
-        let secret = SharedSecret.random()
-        let terms = LinkTerms(dimm: 2, session: .random(), epoch: 0, capacity: 4096)
-        var outcomes: [Bool] = []
-        var expected = [terms]
-        var replies = [HandshakeReply(), HandshakeReply()]
-        var proofs: [[UInt8]] = []
-        for index in replies.indices {
-            let request = HandshakeRequest(
-                dimm: terms.dimm, session: terms.session, epoch: terms.epoch)
-            let (offer, _) = replies[index].advance(
-                request.greeting, expecting: expected, secret: secret)
-            proofs.append(try request.answer(to: offer, secret: secret).proof)
-        }
-        for index in replies.indices {
-            let (_, outcome) = replies[index].advance(
-                proofs[index], expecting: expected, secret: secret)
-            if case .taken(terms, _) = outcome {
-                outcomes.append(true)
-                expected = []
-            } else {
-                outcomes.append(false)
-            }
-        }
-        #expect(outcomes == [true, false])
     }
 
     @Test func `Nobody comes, and nobody listens`() throws {
@@ -150,45 +120,5 @@ import Testing
             _ = try SocketConnection.connect(
                 to: place, dimm: 0, session: .random(), epoch: 0, secret: .random())
         }
-    }
-
-    // MARK: Addresses and secrets
-
-    @Test(arguments: [
-        ("node1:7000", "node1", 7000 as UInt16), ("[::1]:80", "::1", 80),
-        ("10.0.7.1:0", "10.0.7.1", 0),
-    ])
-    func `Addresses are read as they are written`(
-        text: String, host: String, port: UInt16
-    ) throws {
-        let address = try ConnectionAddress(text)
-        #expect(address == ConnectionAddress(host: host, port: port))
-        #expect(address.description == text)
-    }
-
-    @Test(arguments: ["node1", ":7000", "node1:70000", "::1:80", "node1:"])
-    func `What is no address is refused`(text: String) {
-        #expect(throws: ConnectionError.self) { try ConnectionAddress(text) }
-    }
-
-    @Test func `A secret is read from a file that is nobody else's`() throws {
-        let secret = SharedSecret.random()
-        try withTemporaryFile(secret.content) { path in
-            let loaded = try SharedSecret.load(path: path.string)
-            #expect(loaded.content == secret.content)
-            #expect(unsafe chmod(path.string, 0o640) == 0)
-            let error = #expect(throws: ConnectionError.self) {
-                try SharedSecret.load(path: path.string)
-            }
-            #expect(error?.description.contains("600") == true)
-        }
-        try withTemporaryFile([1, 2, 3]) { path in
-            let error = #expect(throws: ConnectionError.self) {
-                try SharedSecret.load(path: path.string)
-            }
-            #expect(error?.description.contains("16") == true)
-        }
-        #expect(throws: ConnectionError.self) { try SharedSecret.load(path: "/dev/null") }
-        #expect(throws: ConnectionError.self) { try SharedSecret.load(path: "/nowhere/secret") }
     }
 }

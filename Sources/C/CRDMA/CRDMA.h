@@ -9,7 +9,6 @@
 
 /// A write of memory here into memory there, or a message when `is_message`.
 struct shim_transfer {
-    uint64_t identifier;
     uint64_t address;
     uint32_t byte_count;
     uint32_t local_key;
@@ -24,18 +23,15 @@ struct shim_transfer {
 
 /// What a queue has done.
 struct shim_completion {
-    uint64_t identifier;
     int status;
     int is_receive;
     int has_immediate;
     uint32_t immediate;
-    uint32_t byte_count;
 };
 
 static inline struct ibv_send_wr shim_request(const struct shim_transfer *transfer,
                                               struct ibv_sge *memory, struct ibv_send_wr *next) {
     return (struct ibv_send_wr){
-        .wr_id = transfer->identifier,
         .next = next,
         .sg_list = memory,
         .num_sge = transfer->byte_count > 0,
@@ -76,12 +72,10 @@ static inline int shim_poll(struct ibv_cq *queue, struct shim_completion *found)
     struct ibv_wc entry = {0};
     int count = ibv_poll_cq(queue, 1, &entry);
     *found = (struct shim_completion){
-        .identifier = entry.wr_id,
         .status = entry.status,
         .is_receive = (entry.opcode & IBV_WC_RECV) != 0,
         .has_immediate = (entry.wc_flags & IBV_WC_WITH_IMM) != 0,
         .immediate = ntohl(entry.imm_data),
-        .byte_count = entry.byte_len,
     };
     return count;
 }

@@ -9,7 +9,7 @@ package import Messages
 package struct ArrivedFrames {
     /// A message that came whole.
     package struct Message {
-        package let header: RecordHeader
+        let header: RecordHeader
         /// Where its payload lies in the memory.
         package let offset: Int
         /// What it takes of the window until it is read.

@@ -13,9 +13,9 @@ package import LinkRecords
 package struct FrameHeader {
     package static let byteCount = 32
 
-    package var record: RecordHeader
-    package var epoch: UInt32
-    package var releasedByteCount: UInt64
+    let record: RecordHeader
+    let epoch: UInt32
+    let releasedByteCount: UInt64
 
     /// As written, with the header's checksum.
     package var words: [4 of UInt64] {
@@ -31,7 +31,7 @@ package struct FrameHeader {
     }
 
     /// Nil when the header is damaged.
-    package init?(words: [4 of UInt64]) {
+    init?(words: [4 of UInt64]) {
         record = RecordHeader(words: words[0], words[1])
         epoch = UInt32(truncatingIfNeeded: words[2])
         releasedByteCount = words[3]

@@ -24,9 +24,13 @@ package struct LinkTerms: Equatable, Sendable {
         self.capacity = capacity
         self.hasChecksums = hasChecksums
     }
+
+    /// As in a ring: half the window, so that room that is waited for always comes.
+    package var maximumMessageByteCount: Int { capacity / 2 - FrameHeader.byteCount }
 }
 
-/// The four messages before the first frame over TCP, numbers little-endian. Each side proves that
+/// The four messages before the first frame, numbers little-endian. As they go over TCP; RDMA says
+/// the same in the steps that its set-up has. Each side proves that
 /// it knows the secret by an HMAC over what both have said, random bytes of both included.
 ///
 ///     worker → coordinator   magic 8, version 4, DIMM 4, session 16, epoch 4, 4 unused, random 32,
@@ -36,6 +40,13 @@ package struct LinkTerms: Equatable, Sendable {
 ///     worker → coordinator   proof 32
 ///     coordinator → worker   verdict 4
 package enum Handshake {
+    /// How long either side may take for one message.
+    package static let patience = Duration.seconds(5)
+
+    /// How long a worker waits for its offer: the coordinator may still be starting others, or
+    /// speak with one after the other.
+    package static let queuePatience = Duration.seconds(60)
+
     /// "HERMSOCK" as bytes in memory order on a little-endian machine.
     static let magic: UInt64 = 0x4B43_4F53_4D52_4548
     static let version: UInt32 = 1
@@ -66,17 +77,38 @@ package enum Handshake {
         return name + [UInt8](repeating: 0, count: hostNameByteCount - name.count)
     }
 
-    /// The host that a worker says it is on; what is not printable is left out.
-    package static func hostName(in hello: [UInt8]) -> String {
-        let bytes = hello.suffix(hostNameByteCount).prefix { $0 != 0 }
+    /// The host that a worker says it is on, from its field of 64 bytes; what is not printable is
+    /// left out.
+    package static func hostName(padded field: some Sequence<UInt8>) -> String {
+        let bytes = field.prefix { $0 != 0 }
         return String(decoding: bytes.filter { (0x21...0x7E).contains($0) }, as: UTF8.self)
     }
 
     /// The offer without its proof.
-    package static func offer(_ terms: LinkTerms) -> [UInt8] {
+    private static func offer(_ terms: LinkTerms) -> [UInt8] {
         bytes(of: magic) + bytes(of: version) + bytes(of: UInt32(0))
             + bytes(of: UInt64(terms.capacity)) + bytes(of: UInt32(terms.hasChecksums ? 1 : 0))
             + bytes(of: UInt32(0)) + SharedSecret.randomBytes(count: randomByteCount)
+    }
+
+    /// What a coordinator answers to a greeting: the offer, and a proof over both.
+    package static func offer(
+        _ terms: LinkTerms, to greeting: [UInt8], secret: SharedSecret
+    ) -> [UInt8] {
+        let offer = offer(terms)
+        return offer + secret.proof(by: .coordinator, of: greeting + offer)
+    }
+
+    /// Reads what a coordinator offers to a greeting, and checks that it knows the secret.
+    package static func terms(
+        of offer: [UInt8], to greeting: [UInt8], dimm: Int, session: LinkSession, epoch: UInt32,
+        secret: SharedSecret
+    ) throws(ConnectionError) -> LinkTerms {
+        let terms = try terms(in: offer, dimm: dimm, session: session, epoch: epoch)
+        let said = greeting + offer.dropLast(SharedSecret.proofByteCount)
+        let proof = Array(offer.suffix(SharedSecret.proofByteCount))
+        guard secret.isProof(proof, by: .coordinator, of: said) else { throw .wrongSecret }
+        return terms
     }
 
     package static func refusal(_ reason: ConnectionRefusal) -> [UInt8] {
@@ -123,7 +155,7 @@ package enum Handshake {
     }
 
     /// Reads what a coordinator offers the worker of a DIMM.
-    package static func terms(
+    private static func terms(
         in offer: [UInt8], dimm: Int, session: LinkSession, epoch: UInt32
     ) throws(ConnectionError) -> LinkTerms {
         let foundMagic = number(UInt64.self, in: offer, at: 0)

@@ -25,10 +25,8 @@ package struct HandshakeRequest {
         to offer: [UInt8], secret: SharedSecret
     ) throws(ConnectionError) -> (terms: LinkTerms, proof: [UInt8]) {
         precondition(offer.count == Handshake.offerByteCount)
-        let terms = try Handshake.terms(in: offer, dimm: dimm, session: session, epoch: epoch)
-        let said = greeting + offer.dropLast(SharedSecret.proofByteCount)
-        let proof = Array(offer.suffix(SharedSecret.proofByteCount))
-        guard secret.isProof(proof, by: .coordinator, of: said) else { throw .wrongSecret }
+        let terms = try Handshake.terms(
+            of: offer, to: greeting, dimm: dimm, session: session, epoch: epoch, secret: secret)
         return (terms, secret.proof(by: .worker, of: greeting + offer))
     }
 }
@@ -89,10 +87,10 @@ package struct HandshakeReply {
         case .greeting:
             switch Handshake.match(said, expected) {
             case .success(let terms):
-                var offer = Handshake.offer(terms)
-                offer += secret.proof(by: .coordinator, of: said + offer)
+                let offer = Handshake.offer(terms, to: said, secret: secret)
                 step = .proving(
-                    terms, said: said + offer, hostName: Handshake.hostName(in: said))
+                    terms, said: said + offer,
+                    hostName: Handshake.hostName(padded: said.suffix(Handshake.hostNameByteCount)))
                 return (offer, .awaitsMore)
             case .failure(let failure):
                 return (Handshake.refusal(failure.refusal), .refused(failure.error))

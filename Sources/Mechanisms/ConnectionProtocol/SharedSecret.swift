@@ -4,7 +4,7 @@ internal import SystemPackage
 /// sends it.
 package struct SharedSecret: Sendable {
     /// Fewer could be guessed, more help nobody.
-    package static let byteCountRange = 16...4096
+    static let byteCountRange = 16...4096
     package static let proofByteCount = 32
 
     private let bytes: [UInt8]

@@ -3,7 +3,7 @@
 
 internal import COpenSSL
 package import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// One of the addresses that a name stands for, as the kernel takes it.
 package struct KernelAddress {
@@ -93,6 +93,13 @@ func readPrivateFile(_ path: String, limit: Int) throws(ConnectionError) -> [UIn
     return Array(bytes.prefix(count))
 }
 
+/// Rounded up: a wait of less than a millisecond must not become none.
+package func milliseconds(_ limit: Duration) -> Int32 {
+    let (seconds, attoseconds) = limit.components
+    return Int32(
+        clamping: seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+}
+
 // MARK: - Frames
 
 /// Memory in which one end of a connection keeps frames: zero at first, in pages of its own that
@@ -177,5 +184,5 @@ package final class FrameMemory {
 
 extension Errno {
     /// The calling thread's `errno`; read it before any other call.
-    static var current: Errno { Errno(rawValue: Glibc.errno) }
+    package static var current: Errno { Errno(rawValue: Glibc.errno) }
 }

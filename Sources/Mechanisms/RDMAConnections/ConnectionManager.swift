@@ -6,11 +6,6 @@ package import ConnectionProtocol
 internal import Glibc
 package import SystemPackage
 
-extension Errno {
-    /// The calling thread's `errno`; read it before any other call.
-    fileprivate static var current: Errno { Errno(rawValue: Glibc.errno) }
-}
-
 /// What this machine has of RDMA.
 package enum RDMADevices {
     /// Whether there is a device at all.
@@ -188,20 +183,16 @@ package final class ManagerIdentifier {
     package var port: UInt16 { UInt16(bigEndian: unsafe rdma_get_src_port(identifier)) }
 
     package func resolve(_ place: KernelAddress, within limit: Duration) throws(Errno) {
-        var value = Self.acknowledgeTimeout
-        // Where a kernel does not know the option, its own time stays.
-        _ = unsafe rdma_set_option(
-            identifier, Int32(RDMA_OPTION_ID), Int32(RDMA_OPTION_ID_ACK_TIMEOUT), &value, 1)
-        let milliseconds = Int32(limit / .milliseconds(1))
+        setAcknowledgeTimeout()
         let status = unsafe place.with { address, _ in
             unsafe rdma_resolve_addr(
-                identifier, nil, UnsafeMutablePointer(mutating: address), milliseconds)
+                identifier, nil, UnsafeMutablePointer(mutating: address), milliseconds(limit))
         }
         guard status == 0 else { throw .current }
     }
 
     package func resolveRoute(within limit: Duration) throws(Errno) {
-        guard unsafe rdma_resolve_route(identifier, Int32(limit / .milliseconds(1))) == 0 else {
+        guard unsafe rdma_resolve_route(identifier, milliseconds(limit)) == 0 else {
             throw .current
         }
     }
@@ -210,7 +201,12 @@ package final class ManagerIdentifier {
     package func migrate(to channel: EventChannel) throws(Errno) {
         guard unsafe rdma_migrate_id(identifier, channel.channel) == 0 else { throw .current }
         self.channel = channel
+        setAcknowledgeTimeout()
+    }
+
+    private func setAcknowledgeTimeout() {
         var value = Self.acknowledgeTimeout
+        // Where a kernel does not know the option, its own time stays.
         _ = unsafe rdma_set_option(
             identifier, Int32(RDMA_OPTION_ID), Int32(RDMA_OPTION_ID_ACK_TIMEOUT), &value, 1)
     }
@@ -258,14 +254,13 @@ package final class ManagerIdentifier {
 ///
 /// - Returns: whether one is.
 package func waitForEither(_ first: Int32, _ second: Int32, atMost limit: Duration) -> Bool {
-    let milliseconds = (limit + .nanoseconds(999_999)) / .milliseconds(1)
     var entries: [2 of pollfd] = [
         pollfd(fd: first, events: Int16(POLLIN), revents: 0),
         pollfd(fd: second, events: Int16(POLLIN), revents: 0),
     ]
     var span = entries.mutableSpan
     return unsafe span.withUnsafeMutableBufferPointer {
-        unsafe poll($0.baseAddress, 2, Int32(max(0, milliseconds)))
+        unsafe poll($0.baseAddress, 2, max(0, milliseconds(limit)))
     } > 0
 }
 

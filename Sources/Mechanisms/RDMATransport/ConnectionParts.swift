@@ -98,7 +98,7 @@ final class ConnectionParts {
     private func waitUntil(
         _ step: String, _ isThere: (Completion) -> Bool
     ) throws(ConnectionError) {
-        let deadline = ContinuousClock.now + RDMAConnection.patience
+        let deadline = ContinuousClock.now + Handshake.patience
         while true {
             pair.arm()
             while let completion = pair.poll() {

@@ -22,10 +22,7 @@ package struct RingGeometry {
         granule = max(16, Self.roundUp(capacity / Self.frameLimit, to: 16))
     }
 
-    /// As in a ring: half the window, so that it is never too small for what is waited for.
-    package var maximumMessageByteCount: Int {
-        min(capacity / 2, Int(UInt32.max) / 16 * 16) - FrameHeader.byteCount
-    }
+    package var maximumMessageByteCount: Int { capacity / 2 - FrameHeader.byteCount }
 
     /// Of one direction's ring: frames up to the capacity, and a gap shorter than the longest.
     package var memoryByteCount: Int {
@@ -34,17 +31,6 @@ package struct RingGeometry {
 
     package func frameByteCount(forMessage byteCount: Int) -> Int {
         Self.roundUp(FrameHeader.byteCount + byteCount, to: granule)
-    }
-
-    /// Where the next frame lies.
-    ///
-    /// - Parameter position: bytes that were ever taken, gaps included; advanced behind the frame.
-    package func place(_ byteCount: Int, behind position: inout Int) -> Int {
-        let offset = position % memoryByteCount
-        if offset + byteCount > memoryByteCount { position += memoryByteCount - offset }
-        let start = position % memoryByteCount
-        position += byteCount
-        return start
     }
 
     private static func roundUp(_ value: Int, to step: Int) -> Int {

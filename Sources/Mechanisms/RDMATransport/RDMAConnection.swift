@@ -18,12 +18,6 @@ package struct RDMAConnection: ~Copyable {
     let staging: RegisteredMemory
     let remote: RemoteRing
 
-    /// How long either side may take for one step of the handshake.
-    static let patience = Duration.seconds(5)
-
-    /// How long a worker waits for its turn: the coordinator speaks with one after the other.
-    private static let queuePatience = Duration.seconds(60)
-
     /// Connects a worker to its coordinator.
     ///
     /// - Parameter hostName: what the worker's host is to be called; nil for the kernel's name.
@@ -34,10 +28,8 @@ package struct RDMAConnection: ~Copyable {
         let greeting = Handshake.greeting(dimm: dimm, session: session, epoch: epoch)
         let request = RDMAHandshake.request(greeting: greeting)
         let (parts, offer) = try reach(address, request)
-        let terms = try Handshake.terms(in: offer, dimm: dimm, session: session, epoch: epoch)
-        let said = request + offer.dropLast(SharedSecret.proofByteCount)
-        let proof = Array(offer.suffix(SharedSecret.proofByteCount))
-        guard secret.isProof(proof, by: .coordinator, of: said) else { throw .wrongSecret }
+        let terms = try Handshake.terms(
+            of: offer, to: request, dimm: dimm, session: session, epoch: epoch, secret: secret)
 
         let (ring, staging) = try parts.makeRings(terms)
         var transcript = request + offer
@@ -61,7 +53,7 @@ package struct RDMAConnection: ~Copyable {
             remote: RDMAHandshake.ring(inWelcome: welcome))
     }
 
-    /// The coordinator's side of ``connect(to:dimm:session:epoch:secret:)``.
+    /// The coordinator's side of ``connect(to:dimm:session:epoch:secret:hostName:)``.
     static func answer(
         _ newcomer: ManagerIdentifier, _ privateData: [UInt8], expecting expected: [LinkTerms],
         secret: SharedSecret
@@ -78,8 +70,7 @@ package struct RDMAConnection: ~Copyable {
             newcomer.reject(Handshake.refusal(failure.refusal))
             throw failure.error
         }
-        var offer = Handshake.offer(terms)
-        offer += secret.proof(by: .coordinator, of: request + offer)
+        let offer = Handshake.offer(terms, to: request, secret: secret)
         let parts = try ConnectionParts.create(
             answering: newcomer, expecting: RDMAHandshake.introductionByteCount)
         do throws(Errno) {
@@ -107,7 +98,7 @@ package struct RDMAConnection: ~Copyable {
             + secret.proof(by: .coordinator, of: transcript)
         try parts.send(Array(welcome), while: "taking a worker")
         return RDMAConnection(
-            terms: terms, peerHostName: Handshake.hostName(in: Array(introduction.prefix(64))),
+            terms: terms, peerHostName: Handshake.hostName(padded: introduction.prefix(64)),
             parts: parts, ring: ring, staging: staging,
             remote: RDMAHandshake.ring(inIntroduction: introduction))
     }
@@ -136,19 +127,21 @@ package struct RDMAConnection: ~Copyable {
         let identifier = try ManagerIdentifier.create(on: channel)
         let step = "connecting to \(name)"
         do throws(Errno) {
-            try identifier.resolve(place, within: patience)
+            try identifier.resolve(place, within: Handshake.patience)
         } catch {
             throw .unreachable(name, cause: error)
         }
-        guard case .addressResolved = try channel.wait(atMost: patience * 2, step).kind else {
+        guard case .addressResolved = try channel.wait(atMost: Handshake.patience * 2, step).kind
+        else {
             throw .unreachable(name, cause: .noRouteToHost)
         }
         do throws(Errno) {
-            try identifier.resolveRoute(within: patience)
+            try identifier.resolveRoute(within: Handshake.patience)
         } catch {
             throw .unreachable(name, cause: error)
         }
-        guard case .routeResolved = try channel.wait(atMost: patience * 2, step).kind else {
+        guard case .routeResolved = try channel.wait(atMost: Handshake.patience * 2, step).kind
+        else {
             throw .unreachable(name, cause: .noRouteToHost)
         }
         let parts = try ConnectionParts.create(
@@ -158,7 +151,7 @@ package struct RDMAConnection: ~Copyable {
         } catch {
             throw .unreachable(name, cause: error)
         }
-        let answer = try channel.wait(atMost: queuePatience, "waiting for an offer")
+        let answer = try channel.wait(atMost: Handshake.queuePatience, "waiting for an offer")
         switch answer.kind {
         case .established where answer.privateData.count >= Handshake.offerByteCount:
             return (parts, Array(answer.privateData.prefix(Handshake.offerByteCount)))
@@ -229,7 +222,7 @@ package final class RDMAListener {
         let channel = identifier.channel
         let deadline = ContinuousClock.now + limit
         while true {
-            while let event = try channel.next() {
+            while let event = try next(from: channel) {
                 guard case .request(let newcomer) = event.kind else { continue }
                 return try .answer(
                     newcomer, event.privateData, expecting: expected, secret: secret)
@@ -237,6 +230,29 @@ package final class RDMAListener {
             let rest = ContinuousClock.now.duration(to: deadline)
             guard rest > .zero else { return nil }
             _ = waitForEither(channel.descriptor, channel.descriptor, atMost: rest)
+        }
+    }
+}
+
+extension RDMAListener: ConnectionListener {
+    package func link(
+        expecting expected: [LinkTerms], secret: SharedSecret, atMost limit: Duration,
+        waitPolicy: WaitPolicy, watch: (Int) -> LinkWatch
+    ) throws(ConnectionError) -> (dimm: Int, link: any RemoteLink)? {
+        guard
+            let connection = try accept(expecting: expected, secret: secret, atMost: limit)
+        else { return nil }
+        let dimm = connection.terms.dimm
+        return (
+            dimm, RDMALink(adopting: connection, waitPolicy: waitPolicy, watch: watch(dimm))
+        )
+    }
+
+    private func next(from channel: EventChannel) throws(ConnectionError) -> ManagerEvent? {
+        do {
+            return try channel.next()
+        } catch .system(_, let cause) {
+            throw .listening(cause: cause)
         }
     }
 }

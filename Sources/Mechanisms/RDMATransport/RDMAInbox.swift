@@ -6,13 +6,13 @@ internal import Messages
 struct RDMAInbox {
     private let geometry: RingGeometry
     let memory: RegisteredMemory
-    /// Bytes that were ever taken, gaps included.
-    private var position = 0
+    private var places: FramePlaces
     private(set) var frames: ArrivedFrames
 
     init(_ terms: LinkTerms, _ geometry: RingGeometry, memory: RegisteredMemory) {
         self.geometry = geometry
         self.memory = memory
+        places = FramePlaces(memoryByteCount: geometry.memoryByteCount)
         frames = ArrivedFrames(terms)
     }
 
@@ -41,7 +41,7 @@ struct RDMAInbox {
             throw .peerCorrupt("frame of \(byteCount) bytes, must be at most \(longest)")
         }
         try frames.takeRoom(byteCount)
-        let start = geometry.place(byteCount, behind: &position)
+        let start = places.take(byteCount)
         // The peer can write on: this copy is what is checked and used.
         let (kind, record) = try frames.take(
             memory.content.words(at: start), sentByteCount: sentByteCount)

@@ -1,4 +1,4 @@
-package import ConnectionProtocol
+internal import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 package import Messages
@@ -11,14 +11,14 @@ internal import SystemPackage
 /// the device, then its header by a second write whose end the other side is told of.
 package final class RDMALink: RemoteLink {
     package let maximumMessageByteCount: Int
-    package let terms: LinkTerms
+    private let terms: LinkTerms
     package let peerHostName: String?
 
-    let geometry: RingGeometry
+    private let geometry: RingGeometry
     private let waitPolicy: WaitPolicy
     private let watch: LinkWatch
     private var inbox: RDMAInbox
-    let outbox: RDMAOutbox
+    private let outbox: RDMAOutbox
     private let parts: ConnectionParts
     private var counts = LinkStatistics()
     /// Why nothing more will come.
@@ -32,6 +32,7 @@ package final class RDMALink: RemoteLink {
     private static let silence = Duration.seconds(15)
 
     /// A look at a queue takes as long as some of the looks at a ring that the policy counts.
+    /// Estimated, not measured.
     private static let spinsPerLook = 4
 
     package init(

@@ -16,7 +16,8 @@ final class RDMAOutbox {
         fileprivate var payload: Int { offset + FrameHeader.byteCount }
     }
 
-    /// Devices have limits of their own from 8 MB on.
+    /// Well below what a port must take in one message: 2^31 bytes (InfiniBand Architecture, volume
+    /// 1, 9.7.7), and devices may say less (`ibv_port_attr.max_msg_sz`, 8 MB with rdma_rxe).
     static let longestWrite = 1 << 22
 
     /// Transfers of which one is signalled.
@@ -27,8 +28,8 @@ final class RDMAOutbox {
     private let staging: RegisteredMemory
     private let remote: RemoteRing
     private let pair: QueuePair
-    /// Bytes of the ring that were ever taken, gaps included.
-    private var position = 0
+    /// Of the other side's ring.
+    private var places: FramePlaces
     private var sequence: UInt32 = 0
     private var isFilling = false
     /// Of the other side's window, so far.
@@ -57,6 +58,7 @@ final class RDMAOutbox {
     ) {
         self.terms = terms
         self.geometry = geometry
+        places = FramePlaces(memoryByteCount: geometry.memoryByteCount)
         self.staging = staging
         self.remote = remote
         self.pair = pair
@@ -95,7 +97,7 @@ final class RDMAOutbox {
         precondition(!isFilling, "while a message is written, no other is sent")
         isFilling = true
         let frameByteCount = geometry.frameByteCount(forMessage: byteCount)
-        let offset = geometry.place(frameByteCount, behind: &position)
+        let offset = places.take(frameByteCount)
         let frame = Frame(byteCount: byteCount, offset: offset, frameByteCount: frameByteCount)
         staging.content.withMutableBytes(at: frame.payload, byteCount: byteCount, fill)
         sentByteCount += UInt64(frameByteCount)

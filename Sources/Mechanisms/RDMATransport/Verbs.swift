@@ -6,11 +6,6 @@ internal import Glibc
 internal import RDMAConnections
 internal import SystemPackage
 
-extension Errno {
-    /// The calling thread's `errno`; read it before any other call.
-    static var current: Errno { Errno(rawValue: Glibc.errno) }
-}
-
 /// What queue pairs and memory belong to: keys of one are of no use in another.
 @safe
 private final class ProtectionDomain {
@@ -79,7 +74,7 @@ final class RegisteredMemory {
 
 /// A part of our memory to be sent, and where it goes.
 struct Transfer {
-    var memory: RegisteredMemory?
+    let memory: RegisteredMemory
     var offset = 0
     var byteCount = 0
     /// In the other side's memory.
@@ -91,8 +86,8 @@ struct Transfer {
 
     fileprivate var shim: shim_transfer {
         shim_transfer(
-            identifier: 0, address: (memory?.address ?? 0) + UInt64(offset),
-            byte_count: UInt32(byteCount), local_key: memory?.localKey ?? 0,
+            address: memory.address + UInt64(offset),
+            byte_count: UInt32(byteCount), local_key: memory.localKey,
             remote_address: remoteAddress, remote_key: remoteKey,
             immediate: notice?.immediate ?? 0, has_immediate: notice == nil ? 0 : 1,
             is_message: isMessage ? 1 : 0, is_signalled: isSignalled ? 1 : 0)
@@ -105,7 +100,8 @@ enum Completion {
     case sent
     /// The other side has ended a write and says what it was.
     case notice(UInt32)
-    case message(byteCount: Int)
+    /// A message of the handshake has come.
+    case message
     case failed(TransferStatus)
 }
 
@@ -249,7 +245,7 @@ final class QueuePair {
         guard status == IBV_WC_SUCCESS else { return .failed(TransferStatus(status)) }
         guard found.is_receive != 0 else { return .sent }
         return found.has_immediate != 0
-            ? .notice(found.immediate) : .message(byteCount: Int(found.byte_count))
+            ? .notice(found.immediate) : .message
     }
 
     /// Lets the next completion end a sleep.

@@ -14,14 +14,13 @@ struct FrameInbox {
     private var headerFill = 0
     /// The message whose payload is still coming, and how much of it is there.
     private var coming: (message: ArrivedFrames.Message, fill: Int)?
-    /// Bytes of the memory that were ever taken, gaps at its end included. The window keeps what
-    /// is not read from being written over: with a gap it takes less than the memory has.
-    private var taken = 0
+    private var places: FramePlaces
     private(set) var frames: ArrivedFrames
 
-    init(_ terms: LinkTerms, maximumMessageByteCount: Int) {
-        self.maximumMessageByteCount = maximumMessageByteCount
+    init(_ terms: LinkTerms) {
+        maximumMessageByteCount = terms.maximumMessageByteCount
         memory = .orTrap(byteCount: Self.memoryByteCount(terms.capacity))
+        places = FramePlaces(memoryByteCount: memory.byteCount)
         frames = ArrivedFrames(terms)
     }
 
@@ -78,12 +77,9 @@ struct FrameInbox {
         }
         let windowByteCount = FrameHeader.windowByteCount(forMessage: byteCount)
         try frames.takeRoom(windowByteCount)
-        let place = (byteCount + 15) / 16 * 16
-        let offset = taken % memory.byteCount
-        if offset + place > memory.byteCount { taken += memory.byteCount - offset }
         let message = ArrivedFrames.Message(
-            header: record, offset: taken % memory.byteCount, windowByteCount: windowByteCount)
-        taken += place
+            header: record, offset: places.take((byteCount + 15) / 16 * 16),
+            windowByteCount: windowByteCount)
         coming = (message, 0)
         if byteCount == 0 { finish(message) }
     }
@@ -97,7 +93,7 @@ struct FrameInbox {
     mutating func removeFirst() {
         frames.removeFirst()
         // From the start again: most of the memory is then never touched.
-        if frames.isEmpty, coming == nil { taken = 0 }
+        if frames.isEmpty, coming == nil { places.startAgain() }
     }
 }
 

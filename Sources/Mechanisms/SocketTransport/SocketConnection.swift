@@ -10,12 +10,6 @@ package struct SocketConnection: ~Copyable, Sendable {
     let peerHostName: String?
     let handle: SocketHandle
 
-    /// How long either side may take for one message of the handshake.
-    package static let patience = Duration.seconds(5)
-
-    /// How long a worker waits for its offer: the coordinator may still be starting others.
-    private static let queuePatience = Duration.seconds(60)
-
     /// A dead host is noticed after a minute without a word: it is asked after 15 s of silence, and
     /// again every 5 s; what it does not confirm for that long ends the connection, too.
     private static let silence: (idleSeconds: Int32, intervalSeconds: Int32, probes: Int32) =
@@ -48,7 +42,7 @@ package struct SocketConnection: ~Copyable, Sendable {
         try write(request.greeting, to: handle, while: "greeting")
         let offer = try read(
             Handshake.offerByteCount, from: handle, while: "waiting for an offer",
-            atMost: queuePatience)
+            atMost: Handshake.queuePatience)
         let (terms, proof) = try request.answer(to: offer, secret: secret)
         try write(proof, to: handle, while: "proving the secret")
         let verdict = Handshake.number(
@@ -64,7 +58,7 @@ package struct SocketConnection: ~Copyable, Sendable {
         for place in try resolve(address) {
             do {
                 return try SocketTransport.connect(
-                    to: place, named: address.description, within: patience)
+                    to: place, named: address.description, within: Handshake.patience)
             } catch {
                 failure = error
             }
@@ -87,7 +81,7 @@ package struct SocketConnection: ~Copyable, Sendable {
 
     private static func read(
         _ byteCount: Int, from handle: borrowing SocketHandle, while step: String,
-        atMost limit: Duration = patience
+        atMost limit: Duration = Handshake.patience
     ) throws(ConnectionError) -> [UInt8] {
         let deadline = ContinuousClock.now + limit
         var bytes: [UInt8] = []
@@ -106,7 +100,7 @@ package struct SocketConnection: ~Copyable, Sendable {
     private static func write(
         _ bytes: [UInt8], to handle: borrowing SocketHandle, while step: String
     ) throws(ConnectionError) {
-        let deadline = ContinuousClock.now + patience
+        let deadline = ContinuousClock.now + Handshake.patience
         var rest = bytes[...]
         while !rest.isEmpty {
             switch send(rest, to: handle.number) {

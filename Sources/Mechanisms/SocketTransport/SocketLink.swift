@@ -1,4 +1,4 @@
-package import ConnectionProtocol
+internal import ConnectionProtocol
 internal import Glibc
 package import LinkRecords
 package import Messages
@@ -24,14 +24,14 @@ package final class SocketLink: RemoteLink {
     private var sentByteCount: UInt64 = 0
     /// What the peer knows of what this end gave back.
     private var toldByteCount: UInt64 = 0
-    var counts = LinkStatistics()
+    private var counts = LinkStatistics()
     /// Why nothing more will come.
     private var ending: LinkError?
     package private(set) var isClosed = false
     package var fault: LinkFault?
 
     /// A look at a socket is a system call, which takes as long as some of the looks at a ring that
-    /// the policy counts.
+    /// the policy counts. Estimated, not measured.
     private static let spinsPerLook = 16
 
     package init(
@@ -39,10 +39,8 @@ package final class SocketLink: RemoteLink {
         watch: @escaping LinkWatch
     ) {
         let terms = connection.terms
-        // As in a ring: half the window, so that it is never too small for what is waited for.
-        maximumMessageByteCount =
-            min(terms.capacity / 2, Int(UInt32.max) / 16 * 16) - FrameHeader.byteCount
-        inbox = FrameInbox(terms, maximumMessageByteCount: maximumMessageByteCount)
+        maximumMessageByteCount = terms.maximumMessageByteCount
+        inbox = FrameInbox(terms)
         outbox = .orTrap(byteCount: FrameHeader.byteCount + maximumMessageByteCount)
         self.connection = connection
         self.waitPolicy = waitPolicy
@@ -64,7 +62,7 @@ package final class SocketLink: RemoteLink {
     package var statistics: LinkStatistics { counts }
 
     /// What both sides agreed on.
-    package var terms: LinkTerms { connection.terms }
+    var terms: LinkTerms { connection.terms }
 
     package func close() {
         guard !isClosed else { return }

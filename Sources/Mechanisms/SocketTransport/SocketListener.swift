@@ -1,5 +1,6 @@
 package import ConnectionProtocol
 internal import Glibc
+package import LinkRecords
 internal import SystemPackage
 
 /// Where a coordinator waits for its workers' connections.
@@ -83,6 +84,21 @@ package final class SocketListener {
     }
 }
 
+extension SocketListener: ConnectionListener {
+    package func link(
+        expecting expected: [LinkTerms], secret: SharedSecret, atMost limit: Duration,
+        waitPolicy: WaitPolicy, watch: (Int) -> LinkWatch
+    ) throws(ConnectionError) -> (dimm: Int, link: any RemoteLink)? {
+        guard
+            let connection = try accept(expecting: expected, secret: secret, atMost: limit)
+        else { return nil }
+        let dimm = connection.terms.dimm
+        return (
+            dimm, SocketLink(adopting: connection, waitPolicy: waitPolicy, watch: watch(dimm))
+        )
+    }
+}
+
 /// A connection whose other end has not proved yet who it is. It advances by what has come, and
 /// never waits.
 private final class PendingHandshake {
@@ -105,7 +121,7 @@ private final class PendingHandshake {
     init(_ handle: consuming SocketHandle) {
         number = handle.number
         self.handle = consume handle
-        deadline = .now + SocketConnection.patience
+        deadline = .now + Handshake.patience
     }
 
     /// Whether it has named a worker that is expected.
@@ -125,7 +141,7 @@ private final class PendingHandshake {
             let (answer, outcome) = reply.advance(said, expecting: expected, secret: secret)
             said = []
             unsent = answer[...]
-            deadline = .now + SocketConnection.patience
+            deadline = .now + Handshake.patience
             switch outcome {
             case .awaitsMore: break
             case .taken(let terms, let hostName): taken = (terms, hostName)

@@ -120,13 +120,6 @@ func wait(for sockets: [(number: Int32, events: Int32)], atMost limit: Duration)
     _ = unsafe poll(&entries, nfds_t(entries.count), milliseconds(limit))
 }
 
-/// Rounded up: a wait of less than a millisecond must not become none.
-private func milliseconds(_ limit: Duration) -> Int32 {
-    let (seconds, attoseconds) = limit.components
-    return Int32(
-        clamping: seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
-}
-
 func endSending(_ handle: borrowing SocketHandle) { _ = shutdown(handle.number, Int32(SHUT_WR)) }
 
 // MARK: - Bytes
@@ -152,11 +145,6 @@ private func movement(_ count: Int) -> Movement {
     case .wouldBlock, .resourceTemporarilyUnavailable, .interrupted: return .nothing
     case let cause: return .failed(cause)
     }
-}
-
-extension Errno {
-    /// The calling thread's `errno`; read it before any other call.
-    static var current: Errno { Errno(rawValue: Glibc.errno) }
 }
 
 extension FrameMemory {

@@ -108,21 +108,16 @@ struct LinkCommand: ParsableCommand {
         let terms = LinkTerms(
             dimm: 0, session: Self.session, epoch: 0,
             capacity: max(1 << 16, (4 * largest + 4095) / 4096 * 4096))
-        let patience = Duration.seconds(60)
-        switch transport {
-        case .tcp:
-            let listener = try SocketListener.open(at: address)
-            let accepted = try listener.accept(
-                expecting: [terms], secret: secret, atMost: patience)
-            guard let connection = accepted else { throw Self.nobodyCame }
-            return SocketLink(adopting: connection, waitPolicy: policy) {}
-        case .rdma:
-            let listener = try RDMAListener.open(at: address)
-            let accepted = try listener.accept(
-                expecting: [terms], secret: secret, atMost: patience)
-            guard let connection = accepted else { throw Self.nobodyCame }
-            return RDMALink(adopting: connection, waitPolicy: policy) {}
-        }
+        let listener: any ConnectionListener =
+            switch transport {
+            case .tcp: try SocketListener.open(at: address)
+            case .rdma: try RDMAListener.open(at: address)
+            }
+        let found = try listener.link(
+            expecting: [terms], secret: secret, atMost: .seconds(60), waitPolicy: policy
+        ) { _ in { () throws(LinkError) in } }
+        guard let found else { throw Self.nobodyCame }
+        return found.link
     }
 
     private static let nobodyCame = BenchmarkError.noResult("nobody connected within a minute")

@@ -24,16 +24,17 @@ enum ModelHash {
         return hash
     }
 
-    /// Of the running program.
-    static func ofProgram() throws -> String { try ofFile("/proc/\(getpid())/exe") }
-
-    /// Of any file, not remembered.
-    static func ofFile(_ path: String) throws -> String {
-        guard FileManager.default.isReadableFile(atPath: path) else {
+    /// Of any file, remembered; throws exit 65 for one that cannot be read.
+    static func hexadecimal(ofFile path: String) throws -> String {
+        guard let descriptor = try? unsafe FileDescriptor.open(path, .readOnly) else {
             throw Failure(.badInput, "cannot read '\(path)'")
         }
-        return try compute(path)
+        defer { try? descriptor.close() }
+        return try hexadecimal(of: descriptor)
     }
+
+    /// Of the running program.
+    static func ofProgram() throws -> String { try compute("/proc/\(getpid())/exe") }
 
     private static func isHash(_ text: String) -> Bool {
         text.utf8.count == 64 && text.allSatisfy { $0.isASCII && $0.isHexDigit }

@@ -78,7 +78,7 @@ struct StressRunner {
     /// All that an answer depends on beside model and topology.
     func description(_ cell: StressCell) throws -> String {
         let command = command
-        let trace = try cell.workload.file.map { try ModelHash.ofFile($0) } ?? ""
+        let trace = try cell.workload.file.map { try ModelHash.hexadecimal(ofFile: $0) } ?? ""
         return [
             cell.description, "\(command.batch)", "\(command.promptTokens)", "\(command.tokens)",
             "\(command.duration ?? 0)", "\(command.seed)", "\(command.time.clock)",

@@ -111,7 +111,7 @@ struct LaunchOptions: ParsableArguments {
 
     /// Whether the address is an RDMA device's own: the loopback interface has none.
     private var choosesDevice: Bool {
-        transport == .rdma && launcher == .local && listen == nil
+        carrier == .rdma && launcher == .local && listen == nil
     }
 
     /// How workers would be started; nobody waits for them.
@@ -131,7 +131,7 @@ struct LaunchOptions: ParsableArguments {
                 secretPath: secretFile.map(Self.absolute), process: "PID")
         }
         let address = try address()
-        let host = SocketRendezvous.hostForWorkers(address.host)
+        let host = Rendezvous.hostForWorkers(address.host)
         let known = ConnectionAddress(host: host, port: address.port)
         return WorkerContact(
             address: address.port == 0 ? "\(known)".dropLast() + "PORT" : "\(known)",
@@ -144,15 +144,10 @@ struct LaunchOptions: ParsableArguments {
         var reach = plannedReach
         guard usesConnections else { return reach }
         if launcher == .slurm { try checkAllocation() }
-        let secretPath = secretFile.map(Self.absolute)
-        let patience = Duration.milliseconds(Int64(1000 * connectTimeout))
-        if transport == .rdma {
-            reach.rendezvous = try RDMARendezvous.open(
-                at: choosesDevice ? nil : try address(), secretPath: secretPath, patience: patience)
-        } else {
-            reach.rendezvous = try SocketRendezvous.open(
-                at: try address(), secretPath: secretPath, patience: patience)
-        }
+        reach.rendezvous = try Rendezvous.open(
+            carrier, at: choosesDevice ? nil : try address(),
+            secretPath: secretFile.map(Self.absolute),
+            patience: .milliseconds(Int64(1000 * connectTimeout)))
         return reach
     }
 
@@ -183,7 +178,7 @@ struct LaunchOptions: ParsableArguments {
 
     private func address() throws -> ConnectionAddress {
         guard let listen else {
-            let host = launcher == .local ? "127.0.0.1" : SocketRendezvous.allInterfaces
+            let host = launcher == .local ? "127.0.0.1" : Rendezvous.allInterfaces
             return ConnectionAddress(host: host, port: 0)
         }
         do {

@@ -13,7 +13,8 @@ struct RecoveryOptions: ParsableArguments {
     @Option(
         help: """
             Seconds that a worker which owes an answer may do nothing, neither compute nor send, \
-            before it counts as lost; \
+            before it counts as lost; where only its answers can be seen, on other hosts, six \
+            times as long, and sixty times while it loads; \
             a paced run waits as much longer as its dilation says.
             """)
     var stallAfter = 10.0

@@ -10,7 +10,7 @@ struct RecoveryPolicy {
     var stallAfter: Duration?
 
     /// How long a worker on another host may owe an answer: there, nobody sees whether it computes.
-    /// No step takes near that long; a large shard from a slow disk may.
+    /// Chosen, not measured: a minute for a step and ten for loading, with the standard 10 s.
     func farStallAfter(isLoading: Bool) -> Duration? {
         stallAfter.map { $0 * (isLoading ? 60 : 6) }
     }

@@ -68,7 +68,7 @@ extension WorkerFleet {
     // MARK: Connections
 
     private func startConnectingWorkers(
-        _ places: [WorkerPlace], _ rendezvous: any Rendezvous
+        _ places: [WorkerPlace], _ rendezvous: Rendezvous
     ) throws -> [(worker: WorkerProcess, link: any CarriedLink)] {
         var awaited: [AwaitedWorker] = []
         // Before the first worker waits for its offer: a large file takes long.
@@ -109,7 +109,7 @@ extension WorkerFleet {
     }
 
     private func startConnectingWorker(
-        _ place: WorkerPlace, _ rendezvous: any Rendezvous
+        _ place: WorkerPlace, _ rendezvous: Rendezvous
     ) throws -> AwaitedWorker {
         let dimm = place.dimm
         let terms = LinkTerms(
@@ -140,7 +140,7 @@ extension WorkerFleet {
                 onHost: host, farArguments(terms, contact, scarcity))
         }
         let arguments =
-            socketArguments(terms, contact, scarcity, secretFile: SocketRendezvous.nearPath)
+            connectionArguments(terms, contact, scarcity, secretFile: Rendezvous.nearPath)
             + ["--coordinator", contact.process]
             + (launch.model.map { ["--model-name", $0.path] } ?? [])
         return (launch.executable, arguments)
@@ -151,7 +151,7 @@ extension WorkerFleet {
         (links[dimm] as? any RemoteLink)?.peerHostName ?? ProcessInfo.processInfo.hostName
     }
 
-    private func socketArguments(
+    private func connectionArguments(
         _ terms: LinkTerms, _ contact: WorkerContact, _ scarcity: FaultPlan.Scarcity,
         secretFile: String
     ) -> [String] {
@@ -168,7 +168,7 @@ extension WorkerFleet {
     private func farArguments(
         _ terms: LinkTerms, _ contact: WorkerContact, _ scarcity: FaultPlan.Scarcity
     ) throws -> [String] {
-        var arguments = socketArguments(
+        var arguments = connectionArguments(
             terms, contact, scarcity, secretFile: contact.secretPath ?? "")
         // Slurm ends what a step has started; ssh leaves it where it is.
         if launch.reach.launcher == .ssh { arguments.append("--bonded") }

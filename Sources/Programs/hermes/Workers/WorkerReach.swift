@@ -6,7 +6,7 @@ import Topology
 struct WorkerReach {
     var launcher = Launcher.local
     /// Where workers connect; `nil` where shared memory carries all messages.
-    var rendezvous: (any Rendezvous)?
+    var rendezvous: Rendezvous?
     /// The program and the model on the other hosts; `nil` for the same paths as here.
     var programPath: String?
     var modelPath: String?

@@ -6,7 +6,7 @@ import SocketTransport
 import SystemPackage
 
 /// What comes over a connection: before both sides know each other, and after.
-enum SocketTargets {
+enum ConnectionTargets {
     static let terms = LinkTerms(
         dimm: 3, session: LinkSession(high: 1, low: 2), epoch: 5, capacity: 4096)
 
@@ -17,9 +17,9 @@ enum SocketTargets {
         return secret
     }()
 
-    private static let greetingByteCount = 136
-    private static let offerByteCount = 96
-    private static let headerByteCount = 32
+    private static let greetingByteCount = HandshakeReply().awaitedByteCount
+    private static let offerByteCount = Handshake.offerByteCount
+    private static let headerByteCount = FrameHeader.byteCount
 
     // MARK: Handshake
 
@@ -109,7 +109,7 @@ enum SocketTargets {
     private static func mendSums(_ stream: inout [UInt8], hasChecksums: Bool) {
         var start = 0
         while stream.count - start >= headerByteCount {
-            var words = (0..<4).map { word(stream, at: start + 8 * $0) }
+            let words = (0..<4).map { word(stream, at: start + 8 * $0) }
             var record = RecordHeader(words: words[0], words[1])
             let rest = stream.count - start - headerByteCount
             let payload = Array(
@@ -117,15 +117,13 @@ enum SocketTargets {
             if hasChecksums {
                 record.checksum = RecordChecksum.of(
                     unsafe payload.span.bytes, header: record.digest)
-                (words[0], words[1]) = record.words
             }
-            let summed = [words[0], words[1], words[3]]
-            let sum = RecordChecksum.of(
-                unsafe summed.span.bytes, header: words[2] & 0xFFFF_FFFF)
-            words[2] = words[2] & 0xFFFF_FFFF | UInt64(sum) << 32
-            for index in 0..<32 {
+            let header = FrameHeader(
+                record, epoch: UInt32(truncatingIfNeeded: words[2]), releasedByteCount: words[3]
+            ).words
+            for index in 0..<headerByteCount {
                 stream[start + index] = UInt8(
-                    truncatingIfNeeded: words[index / 8] >> UInt64(8 * (index % 8)))
+                    truncatingIfNeeded: header[index / 8] >> UInt64(8 * (index % 8)))
             }
             start += headerByteCount + payload.count
         }
@@ -149,10 +147,10 @@ extension FuzzTarget {
     /// What a coordinator sends to the worker of this target's terms: three messages.
     package static func framesSeed(hasChecksums: Bool) throws -> [UInt8] {
         let terms = LinkTerms(
-            dimm: SocketTargets.terms.dimm, session: SocketTargets.terms.session,
-            epoch: SocketTargets.terms.epoch, capacity: SocketTargets.terms.capacity,
+            dimm: ConnectionTargets.terms.dimm, session: ConnectionTargets.terms.session,
+            epoch: ConnectionTargets.terms.epoch, capacity: ConnectionTargets.terms.capacity,
             hasChecksums: hasChecksums)
-        let (near, far) = try SocketTargets.socketPair()
+        let (near, far) = try ConnectionTargets.socketPair()
         defer { try? far.close() }
         let link = SocketLink(
             adopting: SocketConnection(adopting: near, terms: terms), waitPolicy: .sleeping,
@@ -176,7 +174,7 @@ extension FuzzTarget {
             (0..<Number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
         }
         let start = Array("HERMSOCK".utf8) + bytes(UInt32(1))
-        let terms = SocketTargets.terms
+        let terms = ConnectionTargets.terms
         let greeting =
             start + bytes(UInt32(terms.dimm)) + bytes(terms.session.high)
             + bytes(terms.session.low) + bytes(terms.epoch) + bytes(UInt32(0))
