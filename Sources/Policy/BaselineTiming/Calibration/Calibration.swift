@@ -10,7 +10,7 @@ package import Topology
 /// values. The other half is never looked at; ``error(of:isFitted:systems:)`` tells how far off it
 /// is afterwards.
 package struct Calibration: Sendable {
-    package let points: [PublishedPoint]
+    package private(set) var points: [PublishedPoint]
     private let models: [String: ModelSpecification]
     private let gpu: Topology.GPU
     private let estimates: [String: HermesEstimate]
@@ -66,10 +66,34 @@ package struct Calibration: Sendable {
         // What cannot be timed is found here, so that the losses below need not throw.
         _ = try errors(isFitted: true, systems: start)
         var systems = start
-        fitMultipliers(&systems)
-        if hostRuns != nil { fitHost(&systems) }
-        fitLinks(&systems)
+        for system in ComparedSystem.allCases { fit(system, &systems) }
         return systems
+    }
+
+    /// Replaces the values that one system's points choose. Deja Vu's fetches cross FlexGen's link:
+    /// that comes first, as it does among all cases.
+    private func fit(_ system: ComparedSystem, _ systems: inout ComparedSystems) {
+        switch system {
+        case .hermes: break
+        case .hermesHost: if hostRuns != nil { fitHost(&systems) }
+        case .hermesBase: fitMultipliers(&systems)
+        case .accelerate:
+            fit(.accelerate, in: 0.1e9...60e9, &systems) {
+                $0.accelerate.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
+            }
+        case .flexGen:
+            fit(.flexGen, in: 1e9...60e9, &systems) {
+                $0.flexGen.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
+            }
+        case .dejaVu:
+            fit(.dejaVu, in: 0.01...1, &systems) {
+                $0.dejaVu.fetchedShare = Self.proportion($1)
+            }
+        case .tensorRTLLM:
+            fit(.tensorRTLLM, in: 1e-6...1e-3, &systems) {
+                $0.tensorRTLLM.allReduceCost = Self.duration($1)
+            }
+        }
     }
 
     /// The cycles of a group are whole, so all are tried. Hermes-base alone decides: it multiplies
@@ -80,7 +104,7 @@ package struct Calibration: Sendable {
         for cycles in 1...64 {
             var trial = systems
             trial.hermes.cyclesPerMultiplyGroup = cycles
-            let value = loss(of: .hermesBase, trial).mean
+            let value = loss(of: .hermesBase, trial)
             if value < least {
                 least = value
                 systems.hermes.cyclesPerMultiplyGroup = cycles
@@ -101,22 +125,6 @@ package struct Calibration: Sendable {
             loss(of: .hermesHost, applied($0, $1))
         }
         systems = applied(efficiency, cost)
-    }
-
-    private func fitLinks(_ systems: inout ComparedSystems) {
-        // Deja Vu's fetches cross FlexGen's link, so that comes first.
-        fit(.accelerate, in: 0.1e9...60e9, &systems) {
-            $0.accelerate.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
-        }
-        fit(.flexGen, in: 1e9...60e9, &systems) {
-            $0.flexGen.linkBandwidth = Bandwidth(bytesPerSecond: UInt64($1.rounded()))
-        }
-        fit(.dejaVu, in: 0.01...1, &systems) {
-            $0.dejaVu.fetchedShare = Self.proportion($1)
-        }
-        fit(.tensorRTLLM, in: 1e-6...1e-3, &systems) {
-            $0.tensorRTLLM.allReduceCost = Self.duration($1)
-        }
     }
 
     private func fit(
@@ -163,15 +171,9 @@ extension Calibration {
     ) throws(BaselineTimingError) -> [ComparedSystem: GeometricError] {
         var logs: [ComparedSystem: [Double]] = [:]
         for point in points where point.isFitted == isFitted && own.contains(point.system) {
-            let ours = try tokensPerSecond(point, systems: systems)
-            logs[point.system, default: []].append(abs(Logarithms.natural(ours / point.published)))
+            logs[point.system, default: []].append(try distance(of: point, systems))
         }
-        return logs.mapValues {
-            GeometricError(
-                mean: Logarithms.exponential($0.reduce(0, +) / Double($0.count)),
-                worst: Logarithms.exponential($0.max() ?? 0),
-                pointCount: $0.count)
-        }
+        return logs.mapValues { GeometricError($0) }
     }
 
     /// Ours for a point: the schedule, the emulated run, or the estimate of the Hermes family.
@@ -198,18 +200,50 @@ extension Calibration {
         }
     }
 
-    /// Over the fitted points of a system.
-    private func loss(of system: ComparedSystem, _ systems: ComparedSystems) -> FitLoss {
-        let fitted = points.filter { $0.isFitted && $0.system == system }
-        var sum = 0.0
-        var squares = 0.0
-        for point in fitted {
-            guard let ours = try? tokensPerSecond(point, systems: systems) else { return .none }
-            let distance = Logarithms.natural(ours / point.published)
-            sum += abs(distance)
-            squares += distance * distance
+    /// The error of a system's fitted points, each by values that its other fitted points chose:
+    /// what the fit is worth on points that it has not seen, without a look at the other half.
+    ///
+    /// - Returns: `nil` for a system of whose values none is fitted, or that has one fitted point.
+    package func errorLeavingOneOut(
+        of system: ComparedSystem, systems: ComparedSystems
+    ) throws(BaselineTimingError) -> GeometricError? {
+        let fitted = points.indices.filter { points[$0].isFitted && points[$0].system == system }
+        guard fitted.count > 1, system != .hermes else { return nil }
+        var logs: [Double] = []
+        for index in fitted {
+            var others = self
+            others.points[index].isFitted = false
+            var trial = systems
+            others.fit(system, &trial)
+            logs.append(try distance(of: points[index], trial))
         }
-        let count = Double(fitted.count)
-        return FitLoss(mean: sum / count, square: squares / count)
+        return GeometricError(logs)
+    }
+
+    /// |ln(ours / published)|.
+    private func distance(
+        of point: PublishedPoint, _ systems: ComparedSystems
+    ) throws(BaselineTimingError) -> Double {
+        abs(
+            Logarithms.natural(
+                try tokensPerSecond(point, systems: systems) / point.published))
+    }
+
+    /// Mean |ln(ours / published)| over the fitted points of a system.
+    private func loss(of system: ComparedSystem, _ systems: ComparedSystems) -> Double {
+        var logs: [Double] = []
+        for point in points where point.isFitted && point.system == system {
+            guard let log = try? distance(of: point, systems) else { return .infinity }
+            logs.append(log)
+        }
+        return logs.reduce(0, +) / Double(logs.count)
+    }
+}
+
+extension Calibration.GeometricError {
+    fileprivate init(_ logs: [Double]) {
+        self.init(
+            mean: Logarithms.exponential(logs.reduce(0, +) / Double(logs.count)),
+            worst: Logarithms.exponential(logs.max() ?? 0), pointCount: logs.count)
     }
 }

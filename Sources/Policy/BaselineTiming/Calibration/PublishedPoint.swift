@@ -7,7 +7,7 @@ package struct PublishedPoint: Hashable, Sendable {
     /// Tokens per second of the whole batch; prompt and output are 128 tokens each.
     package let published: Double
     /// Whether calibration may look at it; the others are held out.
-    package let isFitted: Bool
+    package internal(set) var isFitted: Bool
 
     package init(
         system: ComparedSystem, model: String, batchSize: Int, published: Double, isFitted: Bool

@@ -1,24 +1,10 @@
-/// How far a system is from its published points, as the natural logarithm of ours / published.
-struct FitLoss {
-    /// Mean of the absolute values: what is made small.
-    let mean: Double
-    /// Mean of the squares: decides between parameters that the mean cannot tell apart.
-    let square: Double
-
-    static let none = FitLoss(mean: .infinity, square: .infinity)
-
-    /// Published labels have two or three digits, so a mean that differs by less says nothing.
-    static let tolerance = 0.002
-}
-
 /// Finds the parameters, one or two, with the least loss, on grids that zoom in.
 ///
 /// The losses are sums of absolute values: not smooth, with kinks and flat stretches, on which
-/// methods with gradients or brackets stop early. Where two parameters can stand in for each other
-/// the mean is flat along a whole valley; within the tolerance of the least mean, the least square
-/// wins. Every grid is logarithmic, its points are rounded to three digits, and the next one spans
-/// the neighbours of the best point: the same input gives the same result, and the values that are
-/// tried are those that can be written down.
+/// methods with gradients or brackets stop early. Every grid is logarithmic, its points are rounded
+/// to three digits, and the next one spans the neighbours of the best point; of equals the first
+/// that was tried wins. So the same input gives the same result, and the values that are tried are
+/// those that can be written down.
 enum ZoomingSearch {
     /// At least; halving the gaps of two points gives 33.
     private static let pointCount = 25
@@ -27,17 +13,17 @@ enum ZoomingSearch {
     private struct Trial {
         let first: Double
         let second: Double
-        let loss: FitLoss
+        let loss: Double
     }
 
     /// - Parameter range: of the parameter, above zero.
-    static func best(in range: ClosedRange<Double>, _ loss: (Double) -> FitLoss) -> Double {
+    static func best(in range: ClosedRange<Double>, _ loss: (Double) -> Double) -> Double {
         best(in: (range, 1...1)) { first, _ in loss(first) }.0
     }
 
     static func best(
         in ranges: (ClosedRange<Double>, ClosedRange<Double>),
-        _ loss: (Double, Double) -> FitLoss
+        _ loss: (Double, Double) -> Double
     ) -> (Double, Double) {
         var (first, second) = ranges
         var trials: [Trial] = []
@@ -48,17 +34,11 @@ enum ZoomingSearch {
                     trials.append(Trial(first: a, second: b, loss: loss(a, b)))
                 }
             }
-            best = chosen(from: trials) ?? best
+            best = trials.min { $0.loss < $1.loss }.map { ($0.first, $0.second) } ?? best
             first = neighbourhood(of: best.0, in: first, within: ranges.0)
             second = neighbourhood(of: best.1, in: second, within: ranges.1)
         }
         return best
-    }
-
-    private static func chosen(from trials: [Trial]) -> (Double, Double)? {
-        let least = trials.map(\.loss.mean).min() ?? .infinity
-        let equals = trials.filter { $0.loss.mean <= least + FitLoss.tolerance }
-        return equals.min { $0.loss.square < $1.loss.square }.map { ($0.first, $0.second) }
     }
 
     /// Equal ratios from end to end, by square roots, which every machine computes alike.

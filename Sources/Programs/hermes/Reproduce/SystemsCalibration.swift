@@ -107,20 +107,36 @@ struct SystemsCalibration {
         }
     }
 
-    private func errors() throws -> [(
+    private typealias ErrorRow = (
         system: String, half: String, error: BaselineTiming.Calibration.GeometricError
-    )] {
+    )
+
+    /// Of the fitted points, of each of them by values that the others chose, and of those held out.
+    private func errors() throws -> [ErrorRow] {
         do {
             return try ComparedSystem.allCases.flatMap { system in
-                // What is held out of Hermes-host was not emulated.
-                try (system == .hermesHost ? [true] : [true, false]).compactMap { isFitted in
-                    try calibration.error(of: system, isFitted: isFitted, systems: calibrated)
-                        .map { (system.rawValue, isFitted ? "fitted" : "held-out", $0) }
-                }
+                [
+                    ("fitted", try error(of: system, isFitted: true)),
+                    (
+                        "left-out",
+                        try calibration.errorLeavingOneOut(of: system, systems: calibrated)
+                    ),
+                    // What is held out of Hermes-host was not emulated.
+                    (
+                        "held-out",
+                        system == .hermesHost ? nil : try error(of: system, isFitted: false)
+                    ),
+                ].compactMap { name, error in error.map { (system.rawValue, name, $0) } }
             }
         } catch {
             throw Failure(.internalFault, "\(error)")
         }
+    }
+
+    private func error(
+        of system: ComparedSystem, isFitted: Bool
+    ) throws -> BaselineTiming.Calibration.GeometricError? {
+        try calibration.error(of: system, isFitted: isFitted, systems: calibrated)
     }
 
     func json() throws -> JSONValue {
