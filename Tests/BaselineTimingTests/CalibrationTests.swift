@@ -1,4 +1,5 @@
 import BaselineTiming
+import Foundation
 import Quantities
 import Testing
 import Topology
@@ -58,6 +59,44 @@ import Topology
             #expect(abs(found.sparseEfficiency.doubleValue / 0.3 - 1) < 0.01)
             #expect(abs(found.blockCost.seconds / 150e-6 - 1) < 0.02)
         }
+    }
+
+    /// Points that follow from one rate, one of them bent: the others choose the rate without it,
+    /// and where it helps to choose, the rate stays nearly what it is.
+    @Test func `A point that is left out is told by what the others choose`() throws {
+        let systems = try Shipped.systems()
+        let truth = try Shipped.calibration()
+        let points = try PublishedThroughput.all.map { point in
+            let isBent = point.model == "OPT-66B" && point.batchSize == 4
+            let own = try truth.tokensPerSecond(point, systems: systems)
+            return PublishedPoint(
+                system: point.system, model: point.model, batchSize: point.batchSize,
+                published: isBent ? 2 * own : own, isFitted: point.isFitted)
+        }
+        let calibration = try Calibration(
+            points: points, models: try Shipped.modelNames.map(Shipped.model),
+            topology: try Shipped.topology())
+        for system in [ComparedSystem.hermesBase, .flexGen, .dejaVu] {
+            let error = try #require(
+                try calibration.errorLeavingOneOut(of: system, systems: systems))
+            let fitted = points.count { $0.system == system && $0.isFitted }
+            #expect(error.pointCount == fitted)
+            #expect(abs(error.worst - 2) < 0.03, "\(system)")
+            #expect(abs(error.mean - exp2(1 / Double(fitted))) < 0.03, "\(system)")
+        }
+    }
+
+    @Test func `Where no point chooses, or only one, none can be left out`() throws {
+        let systems = try Shipped.systems()
+        #expect(
+            try Shipped.calibration().errorLeavingOneOut(of: .hermes, systems: systems) == nil)
+        let points = PublishedThroughput.all.filter {
+            $0.system != .tensorRTLLM || $0.batchSize == 1
+        }
+        let calibration = try Calibration(
+            points: points, models: try Shipped.modelNames.map(Shipped.model),
+            topology: try Shipped.topology())
+        #expect(try calibration.errorLeavingOneOut(of: .tensorRTLLM, systems: systems) == nil)
     }
 
     @Test func `A fitted point of Hermes-host without its run is refused`() throws {

@@ -30,7 +30,8 @@ struct ReproduceCommand: ParsableCommand {
 
             --calibrate chooses the calibrated values of topology/compared-systems.yaml
             anew, on the fitted half alone, and writes the file to the folder. It emulates
-            the fitted points of hermes-host, or takes the answers that the folder has.
+            the fitted points of hermes-host, or takes the answers that the folder has. Errors
+            "left-out" are those of each fitted point by what the others would choose.
             """)
 
     @Argument(help: "Figures: 9 to 17, or text (default: all).")
