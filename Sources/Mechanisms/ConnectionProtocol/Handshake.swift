@@ -30,8 +30,8 @@ package struct LinkTerms: Equatable, Sendable {
 }
 
 /// The four messages before the first frame, numbers little-endian. As they go over TCP; RDMA says
-/// the same in the steps that its set-up has. Each side proves that
-/// it knows the secret by an HMAC over what both have said, random bytes of both included.
+/// the same in the steps that its set-up has. Each side proves that it knows the secret by an HMAC
+/// over what both have said, random bytes of both included.
 ///
 ///     worker → coordinator   magic 8, version 4, DIMM 4, session 16, epoch 4, 4 unused, random 32,
 ///                            host name 64, filled up with zeros
