@@ -28,8 +28,9 @@ enum PageStyle {
           vertical-align: top; }
         th { color: var(--soft); font-weight: 600; white-space: nowrap; }
         td.n, th.n { text-align: right; white-space: nowrap; }
-        td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 20rem; }
+        td:not(:last-child) { white-space: nowrap; } td:nth-child(10) { min-width: 16rem; }
         td:nth-child(1), td:nth-child(2) { white-space: normal; min-width: 7.2rem; }
+        td:nth-child(4) { white-space: normal; }
         .v { white-space: nowrap; font-weight: 600; }
         .agrees, .holds { color: var(--good); } .near { color: var(--fair); }
         .differs, .fails { color: var(--bad); } .input, .noresult { color: var(--soft); }
