@@ -29,6 +29,8 @@ private struct EmulationDocument: Decodable {
         let busySeconds: Double?
         let activeNeurons: Int
         let multiplyAccumulates: Int
+        let neuronReadBytes: Int?
+        let keyValueReadBytes: Int?
         let weightBytes: Int
     }
 
@@ -54,27 +56,6 @@ private struct EmulationDocument: Decodable {
     }
 }
 
-/// A model of 4 layers, small enough for many runs: written as a user would add one.
-private let smallModel = """
-    format: 1
-    name: Small
-    family: opt                   # source: made up for a test
-    activation: native-relu       # source: made up for a test
-    layers: 4                     # source: made up for a test
-    hidden: 1024                  # source: made up for a test
-    feed_forward: 4096            # source: made up for a test
-    gated: off                    # source: made up for a test
-    query_heads: 16               # source: made up for a test
-    key_value_heads: 4            # source: made up for a test
-    head: 64                      # source: made up for a test
-    vocabulary: 8192              # source: made up for a test
-    head_tied: on                 # source: made up for a test
-    learned_positions: 0          # source: made up for a test
-    context: 2048                 # source: made up for a test
-    weights: F16                  # source: made up for a test
-    bytes_per_activation: 2       # source: made up for a test
-    """
-
 extension LaunchTests {
     /// `emulate`: whole systems by their shape, in real processes.
     @Suite struct EmulateTests {
@@ -83,7 +64,7 @@ extension LaunchTests {
 
         init() throws {
             folder = try ScratchFolder()
-            model = try folder.write("small.yaml", smallModel)
+            model = try folder.write("small.yaml", SmallShape.text)
         }
 
         private func emulate(_ options: [String]) throws -> Outcome {
@@ -191,9 +172,105 @@ extension LaunchTests {
             #expect(document.seconds == nil)
         }
 
+        @Test(arguments: [1, 16])
+        func `Weights are read once for a batch, keys and values once for a KV head`(
+            batch: Int
+        ) throws {
+            let document = try document(
+                ["--system", "hermes-base", "--batch", "\(batch)"] + SmallShape.onDIMMs)
+            let dimms = try #require(document.dimms)
+            // Eleven of the twelve tokens are decoded, over 17 to 27 positions.
+            #expect(
+                dimms.reduce(0) { $0 + ($1.neuronReadBytes ?? 0) }
+                    == 11 * SmallShape.neuronByteCount)
+            #expect(
+                dimms.reduce(0) { $0 + ($1.keyValueReadBytes ?? 0) }
+                    == batch * (17...27).reduce(0, +) * SmallShape.rowByteCount)
+        }
+
+        @Test func `Without emulated time nobody says what would be read`() throws {
+            let document = try document(["--system", "hermes-base", "--clock", "native"])
+            #expect(document.dimms?.isEmpty == false)
+            #expect(document.dimms?.allSatisfy { $0.neuronReadBytes == nil } == true)
+        }
+
+        private func obstacle(_ options: [String]) throws -> String? {
+            let outcome = try LaunchTests.start(["emulate", "--json", "-"] + options)
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            return try EmulationDocument(outcome).unsupported
+        }
+
+        @Test func `A host must hold weights, keys and values`() throws {
+            // On a GPU that has room for the projections.
+            let falcon = try obstacle([
+                "--model", "falcon-180b", "--system", "hermes-host", "--set", "gpu.memory=80GB",
+                "--set", "gpu.usable_memory=72GB",
+            ])
+            #expect(falcon?.contains("the host's 192 GB are less than the 3") == true)
+            #expect(falcon?.contains("weights, keys and values") == true)
+        }
+
+        /// Weights of 138 GB; a position's keys and values are 0.33 MB for each sequence.
+        @Test(arguments: [
+            ("hermes-host", "the host's 192 GB"), ("hermes", "the DIMMs'"),
+            ("accelerate", "the GPU's usable memory"),
+        ])
+        func `Memory must hold the keys and values of long sequences`(
+            system: String, place: String
+        ) throws {
+            let reason = try obstacle([
+                "--model", "llama2-70b", "--system", system, "--batch", "16",
+                "--prompt-tokens", "32000", "--tokens", "4",
+            ])
+            #expect(reason?.contains(place) == true, "\(reason ?? "it ran")")
+        }
+
+        @Test func `Rotary positions go on beyond the context, with a remark`() throws {
+            let options = [
+                "emulate", "--model", model, "--prompt-tokens", "8192", "--tokens", "4",
+                "--json", "-",
+            ]
+            for system in ["hermes", "hermes-base"] {
+                let outcome = try LaunchTests.start(
+                    options + ["--system", system] + SmallShape.onDIMMs)
+                try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+                let remarks = outcome.errors.split(separator: "\n").filter {
+                    $0.contains("Small: 8192 + 4 tokens are more than the context of 2048")
+                }
+                #expect(remarks.count == 1, "\(outcome.errors)")
+                let dimms = try #require(EmulationDocument(outcome).dimms)
+                #expect(
+                    dimms.reduce(0) { $0 + ($1.keyValueReadBytes ?? 0) }
+                        == (8193 + 8194 + 8195) * SmallShape.rowByteCount)
+            }
+            let within = try emulate(["--system", "hermes-base"])
+            #expect(!within.errors.contains("context"))
+        }
+
+        @Test(arguments: ["emulate", "stress"])
+        func `Learned positions end with the context, prompts at 32768`(command: String) throws {
+            let long = [command, "--prompt-tokens", "2000", "--tokens", "49"]
+            try expectRefusal(
+                long + ["--model", "opt-13b"], code: 65, saying: ["2048", "learned"])
+            try expectRefusal(
+                [command, "--model", model, "--prompt-tokens", "32769", "--tokens", "9"],
+                code: 65, saying: ["2048", "32768"])
+        }
+
+        @Test func `The window's length says when neurons move`() throws {
+            let remaps = { (window: String) in
+                try document([
+                    "--set", "gpu.synchronisation=0 ns", "--policy.window", window,
+                ]).migrations?.remaps
+            }
+            #expect(try #require(remaps("2")) > 0)
+            // No window ends within eleven tokens.
+            #expect(try remaps("12") == 0)
+        }
+
         @Test func `A recorded activity is replayed`() throws {
             let shape =
-                smallModel
+                SmallShape.text
                 .replacing("layers: 4 ", with: "layers: 6 ")
                 .replacing("hidden: 1024", with: "hidden: 192 ")
                 .replacing("feed_forward: 4096", with: "feed_forward: 768 ")
@@ -238,8 +315,8 @@ extension LaunchTests {
             try expectRefusal(
                 ["emulate", "--model", "gpt-5"], code: 65, saying: ["gpt-5", "llama2-70b"])
             try expectRefusal(
-                ["emulate", "--model", model, "--tokens", "4000"], code: 65,
-                saying: ["context", "2048"])
+                ["emulate", "--model", model, "--policy.window", "0"], code: 64,
+                saying: ["--policy.window", "1 to 65535"])
             try expectRefusal(
                 ["emulate", "--model", model, "--batch", "0"], code: 64, saying: ["--batch"])
             try expectRefusal(

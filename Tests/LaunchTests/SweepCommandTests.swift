@@ -42,6 +42,73 @@ extension LaunchTests {
             #expect(files.contains("sweep.svg") && files.contains("pareto.png"), "\(files)")
         }
 
+        private func points(_ arguments: [String]) throws -> (SweepDocument, errors: String) {
+            let model = try folder.write("small.yaml", SmallShape.text)
+            let outcome = try sweep(
+                ["--model", model, "--no-plots", "--json", "-"] + arguments
+            ).outcome
+            return (try SweepDocument(outcome.output), outcome.errors)
+        }
+
+        @Test func `Energy counts what is read, once for all sequences and heads that share it`()
+            throws
+        {
+            // Nothing but DRAM spends: 10 pJ a bit.
+            let energies = try folder.write(
+                "dram.yaml",
+                """
+                format: 1
+                gpu_watts: 0
+                dram_fj_per_bit: 10000
+                pcie_fj_per_bit: 0
+                dimm_link_fj_per_bit: 0
+                """)
+            let options = [
+                "--prompt-tokens", "16", "--tokens", "12", "--energy", energies, "--sweep",
+                "batch=1,16",
+            ]
+            let base = try points(["--system", "hermes-base"] + SmallShape.onDIMMs + options).0
+            for (batch, point) in zip([1, 16], base.points) {
+                let bytes =
+                    11 * SmallShape.neuronByteCount
+                    + batch * (17...27).reduce(0, +) * SmallShape.rowByteCount
+                let joules = 8e-11 * Double(bytes) / Double(12 * batch)
+                let ours = try #require(point.joulesPerToken)
+                #expect(abs(ours / joules - 1) < 1e-9, "batch \(batch): \(ours), not \(joules)")
+            }
+            let schedule = try points(["--system", "accelerate"] + options).0
+            #expect(schedule.points.allSatisfy { $0.tokensPerSecond != nil })
+            #expect(schedule.points.allSatisfy { $0.joulesPerToken == nil })
+        }
+
+        @Test func `Lengths beyond the context are swept, with one remark`() throws {
+            let (document, errors) = try points([
+                "--system", "hermes-base", "--tokens", "4", "--sweep",
+                "prompt-tokens=128,8192,4096", "--sweep", "batch=1,2",
+            ])
+            let speeds = document.points.compactMap(\.tokensPerSecond)
+            try #require(speeds.count == 6)
+            #expect(speeds[0] > speeds[4] && speeds[4] > speeds[2])
+            let remarks = errors.split(separator: "\n").filter { $0.contains("context of 2048") }
+            #expect(remarks.count == 1 && remarks[0].contains("8192 + 4"), "\(errors)")
+        }
+
+        @Test func `How attention is divided and the window are swept as policies are`() throws {
+            let split = try points([
+                "--topology", "16-dimm", "--system", "hermes-partition", "--prompt-tokens",
+                "1600", "--tokens", "4", "--sweep", "attention.split=heads,sequence",
+            ]).0.points.compactMap { $0.breakdown?["attention"] }
+            try #require(split.count == 2)
+            #expect(split[1] < split[0])
+            let windows = try points([
+                "--prompt-tokens", "16", "--tokens", "12", "--set", "gpu.synchronisation=0 ns",
+                "--sweep", "policy.window=2,12,13",
+            ]).0.points.compactMap(\.decodeSeconds)
+            // Within eleven tokens no window of 12 or 13 ends.
+            try #require(windows.count == 3)
+            #expect(windows[0] != windows[1] && windows[1] == windows[2])
+        }
+
         private static let slow = [
             "--system", "hermes", "--model", "opt-13b", "--topology", "2-dimm", "--prompt-tokens",
             "16", "--tokens", "8", "--no-plots", "--sweep", "batch=1,2,3,4,5,6",
@@ -83,12 +150,18 @@ extension LaunchTests {
             ("policy.rebalance=window,best", 64, "policy.rebalance has no 'best'"),
             ("policy.predictor.gain=4,16", 64, "policy.predictor.gain=16"),
             ("model=opt-13b,opt-14b", 65, "no model 'opt-14b'"),
+            ("attention.split=heads,rows", 64, "attention.split has no 'rows'"),
+            ("policy.window=5,0", 64, "policy.window=0: must be 1 to 65535"),
+            ("model=llama2-7b,opt-13b", 65, "learned"),
         ])
         func `A value that nothing has is refused before any work`(
             axis: String, code: Int32, word: String
         ) throws {
             try expectRefusal(
-                ["sweep", "--no-plots", "--output", folder.entry("r"), "--sweep", axis],
+                [
+                    "sweep", "--no-plots", "--output", folder.entry("r"), "--prompt-tokens",
+                    axis.hasPrefix("model=llama2") ? "8192" : "128", "--sweep", axis,
+                ],
                 code: code, saying: [word])
             #expect(folder.files(under: "r/emulations").isEmpty)
         }
@@ -97,7 +170,15 @@ extension LaunchTests {
 
 /// What `sweep --json` writes, as far as tests read it.
 struct SweepDocument: Decodable {
+    struct Point: Decodable {
+        let tokensPerSecond: Double?
+        let decodeSeconds: Double?
+        let joulesPerToken: Double?
+        let breakdown: [String: Double]?
+    }
+
     let host: ReproductionDocument.Host
+    let points: [Point]
 
     init(_ bytes: [UInt8]) throws {
         let decoder = JSONDecoder()

@@ -228,7 +228,7 @@ package struct ShapeCoordinator {
                 neurons: answer.activeCount,
                 multiplyAccumulates: Int(
                     clamping: answer.report.multiplyAccumulateCount), toDIMM: dimm)
-            ledger.neuronReadByteCount += Int(clamping: answer.report.readByteCount)
+            ledger.add(neuronReads: answer.report.readByteCount, ofDIMM: dimm)
             try engine.note(answer, from: dimm)
         }
         try engine.endStep()
@@ -307,6 +307,7 @@ package struct ShapeCoordinator {
                 neurons: 0,
                 multiplyAccumulates: Int(clamping: answer.report.multiplyAccumulateCount),
                 toDIMM: request.dimm)
+            ledger.add(keyValueReads: answer.report.readByteCount, ofDIMM: request.dimm)
             try engine.note(answer, from: request.dimm)
         }
         try engine.endStep()

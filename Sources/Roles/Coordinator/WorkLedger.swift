@@ -6,8 +6,12 @@ package struct WorkLedger: Sendable {
     package private(set) var activeNeurons: [Int]
     /// Multiply-accumulates of each DIMM over the run.
     package private(set) var multiplyAccumulates: [Int]
-    /// Weights of cold neurons that all units read over the run to compute them, bytes.
-    package internal(set) var neuronReadByteCount = 0
+    /// Weights of cold neurons that each unit read over the run to compute them, bytes: what several
+    /// sequences need is read once. Runs by shape alone count it.
+    package private(set) var neuronReadByteCounts: [Int]
+    /// Keys and values that each unit read over the run, bytes: those of a KV head once for all of
+    /// its query heads. Runs by shape alone count it.
+    package private(set) var keyValueReadByteCounts: [Int]
     /// Slowest DIMM over the mean, per token: in emulated time, or in multiply-accumulates where
     /// no time is kept.
     package private(set) var imbalances: [Double] = []
@@ -19,7 +23,13 @@ package struct WorkLedger: Sendable {
         activeNeurons = Array(repeating: 0, count: dimmCount)
         multiplyAccumulates = activeNeurons
         ofToken = activeNeurons
+        neuronReadByteCounts = activeNeurons
+        keyValueReadByteCounts = activeNeurons
     }
+
+    /// Of all units.
+    package var neuronReadByteCount: Int { neuronReadByteCounts.reduce(0, +) }
+    package var keyValueReadByteCount: Int { keyValueReadByteCounts.reduce(0, +) }
 
     mutating func beginToken() {
         for dimm in ofToken.indices { ofToken[dimm] = 0 }
@@ -29,6 +39,14 @@ package struct WorkLedger: Sendable {
         activeNeurons[dimm] += neurons
         multiplyAccumulates[dimm] += count
         ofToken[dimm] += count
+    }
+
+    mutating func add(neuronReads byteCount: UInt64, ofDIMM dimm: Int) {
+        neuronReadByteCounts[dimm] += Int(clamping: byteCount)
+    }
+
+    mutating func add(keyValueReads byteCount: UInt64, ofDIMM dimm: Int) {
+        keyValueReadByteCounts[dimm] += Int(clamping: byteCount)
     }
 
     /// - Parameter busy: each DIMM's emulated time on the token, where it is kept.

@@ -18,11 +18,16 @@ struct EmulateCommand: ParsableCommand {
             computed. Who is active is drawn by the family's statistics, or replayed from a trace
             of the same shape. Systems without NDP-DIMMs are timing schedules.
 
+            A model with rotary positions takes prompts of up to \(SequenceLength.rotaryLimit)
+            tokens, with a remark beyond the context it was trained for; one with learned
+            positions (OPT) ends with them.
+
             Examples:
               hermes emulate --model llama2-70b
               hermes emulate --model opt-66b --system hermes-base --batch 16 --json -
               hermes emulate --model opt-13b --set gpu.usable_memory=8GB --tokens 32
               hermes emulate --model llama2-13b --system hermes-partition --policy.partition random
+              hermes emulate --model llama2-13b --prompt-tokens 8192 --tokens 4
               hermes emulate --model opt-30b --clock paced --dilation 400 --tokens 4
             """)
 
@@ -122,12 +127,11 @@ struct EmulateCommand: ParsableCommand {
 
     private func request() throws -> EmulationRequest {
         let (topology, path) = try TopologyFile.load(topology, assignments: assignments)
-        let (model, modelPath) = try ModelCatalogueFile.load(model)
-        guard promptTokens + tokens <= model.contextLength else {
-            throw Failure(
-                .badInput,
-                "\(promptTokens) + \(tokens) tokens are more than the context of "
-                    + "\(model.contextLength) in '\(modelPath)'")
+        let (model, _) = try ModelCatalogueFile.load(model)
+        if let remark = try SequenceLength.remark(
+            model, promptTokenCount: promptTokens, tokenCount: tokens)
+        {
+            Terminal.complain(remark)
         }
         guard system.runsAsProcesses || topology.faults.isEmpty else {
             throw Failure(
@@ -183,13 +187,28 @@ struct EmulationPolicyOptions: ParsableArguments {
             """)
     var rebalancing: RebalanceChoice?
 
+    @Option(
+        name: .customLong("policy.window"),
+        help: "Tokens after which window, window-1.15 and lpt move neurons.")
+    var window = PlacementPolicy.standardWindowTokenCount
+
+    /// Lengths of a window that the rebalancers count with.
+    static let windows = 1...65_535
+
+    func validate() throws {
+        guard Self.windows.contains(window) else {
+            throw ValidationError(
+                "--policy.window must be \(Self.windows.lowerBound) to \(Self.windows.upperBound)")
+        }
+    }
+
     func policy() throws -> EmulationPolicy {
         let standard: PredictorConstants =
             feedback == .full ? .paper : predictor.constants
         return EmulationPolicy(
             predictor: predictor, constants: try constantOptions.constants(over: standard),
             feedback: feedback, firstLayer: firstLayer, partition: partition,
-            hotCriterion: hotCriterion, rebalancing: rebalancing)
+            hotCriterion: hotCriterion, rebalancing: rebalancing, windowTokenCount: window)
     }
 }
 

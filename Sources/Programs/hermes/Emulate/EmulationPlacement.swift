@@ -58,19 +58,23 @@ struct EmulationPlacement {
 
     /// What the machine is too small for; `nil` when all fits.
     ///
-    /// The DIMMs hold every weight, also those that the GPU has copies of, and keys and values.
-    var shortage: String? {
+    /// The DIMMs, or the host in their place, hold every weight, also those that the GPU has copies
+    /// of, and keys and values.
+    ///
+    /// - Parameter hostMemory: of a host that computes in place of the DIMMs.
+    func shortage(hostMemory: ByteCount?) -> String? {
         let usable = Int(clamping: topology.gpu.usableMemory.bytes)
         guard model.denseByteCount <= usable else {
             return "the GPU's \(topology.gpu.usableMemory) of usable memory are less than the "
                 + "\(ByteCount(UInt64(model.denseByteCount))) of projections, embeddings and head"
         }
-        guard !traits.usesHost else { return nil }
-        let needed = model.weightByteCount + keyValueByteCount
-        let available = topology.dimms.reduce(0) { $0 + Int(clamping: $1.memoryCapacity.bytes) }
+        let needed = ByteCount(UInt64(model.weightByteCount + keyValueByteCount))
+        let available =
+            hostMemory
+            ?? topology.dimms.reduce(ByteCount(0)) { $0 + $1.memoryCapacity }
         guard needed <= available else {
-            return "the DIMMs' \(ByteCount(UInt64(available))) are less than the "
-                + "\(ByteCount(UInt64(needed))) of weights, keys and values"
+            return "the \(hostMemory == nil ? "DIMMs'" : "host's") \(available) are less than the "
+                + "\(needed) of weights, keys and values"
         }
         return nil
     }

@@ -148,6 +148,8 @@ struct EmulationReport {
 
     private var dimms: [JSONValue] {
         guard let processes, FamilyTraits(request)?.usesHost == false else { return [] }
+        // Only units that keep time know what they would have read.
+        func known(_ byteCount: Int) -> JSONValue { isTimed ? .integer(byteCount) : .null }
         return processes.facts.enumerated().map { index, facts in
             .object([
                 "index": .integer(index),
@@ -156,6 +158,8 @@ struct EmulationReport {
                 "key_value_bytes": .unsigned(facts.keyValueByteCount),
                 "active_neurons": .integer(processes.ledger.activeNeurons[index]),
                 "multiply_accumulates": .integer(processes.ledger.multiplyAccumulates[index]),
+                "neuron_read_bytes": known(processes.ledger.neuronReadByteCounts[index]),
+                "key_value_read_bytes": known(processes.ledger.keyValueReadByteCounts[index]),
                 "busy_seconds": isTimed
                     ? JSONValue(Double(facts.busyPicoseconds) * 1e-12) : .null,
                 "restarts": .integer(

@@ -38,9 +38,12 @@ struct EmulationSession {
     func run() throws -> EmulationOutcome {
         let start = ContinuousClock.now
         let placing = EmulationPlacement(request: request, traits: traits)
-        if let shortage = placing.shortage { return .unsupported(reason: shortage) }
+        let facts = traits.usesHost ? try ComparedSystemsFile.load().systems.host : nil
+        if let shortage = placing.shortage(hostMemory: facts?.memoryCapacity) {
+            return .unsupported(reason: shortage)
+        }
         let topology = try timedTopology()
-        let host = traits.usesHost ? try hostRates() : nil
+        let host = facts.map { rates(of: $0) }
         var activity = try EmulationActivity.make(request)
         let placement = try placing.solve(activity)
         activity.meet(placement, promptTokenCount: request.promptTokenCount)
@@ -87,9 +90,8 @@ struct EmulationSession {
     }
 
     /// What the host CPU reaches, from the file of compared systems.
-    private func hostRates() throws -> ShapeConfiguration.Host {
-        let host = try ComparedSystemsFile.load().systems.host
-        return ShapeConfiguration.Host(
+    private func rates(of host: ComparedSystems.Host) -> ShapeConfiguration.Host {
+        ShapeConfiguration.Host(
             weightBytesPerSecond: host.peakBandwidth.scaled(by: host.sparseEfficiency)
                 .bytesPerSecond,
             keyValueBytesPerSecond: host.peakBandwidth.scaled(by: host.keyValueEfficiency)

@@ -33,6 +33,8 @@ struct EmulationBackend {
         request.tokenCount = planned.tokenCount
         request.seed = planned.seed
         request.policy = changes.policy
+        request.attentionSplit = changes.attentionSplit.wire
+        _ = try SequenceLength.remark(request)
         return request
     }
 
@@ -63,22 +65,21 @@ extension EmulationFigures {
             hotSwapCount: timed.hotSwapCount, remapCount: timed.remapCount,
             remapLinkSeconds: Self.remapLinkSeconds(timed, request),
             neuronReadBytes: timed.processes.map { Double($0.ledger.neuronReadByteCount) },
-            traffic: Self.traffic(timed, request))
+            traffic: Self.traffic(timed))
     }
 
     /// By the ledger and the links of the processes.
-    private static func traffic(_ timed: TimedEmulation, _ request: EmulationRequest) -> Traffic? {
+    private static func traffic(_ timed: TimedEmulation) -> Traffic? {
         guard let processes = timed.processes, let time = processes.time else { return nil }
-        let count = processes.ledger.multiplyAccumulates.reduce(0, +)
-        let bytesPerWeight =
-            Double(request.model.weightByteCount) / Double(request.model.weightCount)
+        let ledger = processes.ledger
         func bytes(_ isWanted: (String) -> Bool) -> Double {
             time.links.reduce(0) { sum, entry in
                 isWanted(entry.name) ? sum + Double(entry.link.counters.bytes.bytes) : sum
             }
         }
         return Traffic(
-            dimmReadBytes: Double(count) * bytesPerWeight, pcieBytes: bytes { $0 == "pcie" },
+            dimmReadBytes: Double(ledger.neuronReadByteCount + ledger.keyValueReadByteCount),
+            pcieBytes: bytes { $0 == "pcie" },
             dimmLinkBytes: bytes { $0.hasPrefix("dimm-link") })
     }
 

@@ -1,18 +1,19 @@
 import ActivationPredictor
 import Coordinator
 
-/// Changes `path=value` of an emulation: those that name a policy, and the rest, which are the
-/// topology's.
+/// Changes `path=value` of an emulation: those that name a policy, how attention is divided among
+/// them, and the rest, which are the topology's.
 struct PolicyChanges {
     private(set) var policy = EmulationPolicy()
+    private(set) var attentionSplit = EmulateCommand.AttentionSplit.heads
     private(set) var ofTopology: [String] = []
 
-    /// What `policy.` may be followed by, other than the topology's own keys.
+    /// All policies, each by the name of `emulate`'s option; other paths are the topology's.
     static let names = [
         "policy.predictor", "policy.predictor.lambda", "policy.predictor.threshold",
         "policy.predictor.hot-threshold", "policy.predictor.gain", "policy.predictor.decay",
         "policy.first-layer", "policy.feedback", "policy.partition", "policy.adjustment",
-        "policy.rebalance",
+        "policy.rebalance", "policy.window", "attention.split",
     ]
 
     /// - Throws: exit 64 for a value that the policy does not know.
@@ -37,6 +38,7 @@ struct PolicyChanges {
             return choice
         }
         switch name {
+        case "attention.split": attentionSplit = try choice()
         case "policy.predictor": policy.predictor = try choice()
         case "policy.feedback": policy.feedback = try choice()
         case "policy.partition":
@@ -53,8 +55,23 @@ struct PolicyChanges {
             guard let number = Int(value) else {
                 throw Failure(.usage, "\(name)=\(value): expected a whole number")
             }
-            try changeConstant(name, to: number)
+            if name == "policy.window" {
+                try changeWindow(to: number)
+            } else {
+                try changeConstant(name, to: number)
+            }
         }
+    }
+
+    private mutating func changeWindow(to tokenCount: Int) throws {
+        let windows = EmulationPolicyOptions.windows
+        guard windows.contains(tokenCount) else {
+            throw Failure(
+                .usage,
+                "policy.window=\(tokenCount): must be \(windows.lowerBound) to "
+                    + "\(windows.upperBound)")
+        }
+        policy.windowTokenCount = tokenCount
     }
 
     private mutating func changeConstant(_ name: String, to value: Int) throws {

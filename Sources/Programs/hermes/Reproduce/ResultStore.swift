@@ -48,7 +48,8 @@ struct ResultStore {
         guard FamilyTraits(system)?.usesHost == true else { return [] }
         let host = systems.host
         return [
-            "host \(host.peakBandwidth.bytesPerSecond) \(host.sparseEfficiency.millionths) "
+            "host \(host.memoryCapacity.bytes) \(host.peakBandwidth.bytesPerSecond) "
+                + "\(host.sparseEfficiency.millionths) "
                 + "\(host.keyValueEfficiency.millionths) \(host.blockCost.picoseconds)"
         ]
     }

@@ -153,7 +153,7 @@ struct StressCommand: ParsableCommand {
     func cells() throws -> [StressCell] {
         let policies = try list(policy, "--policy", StressPolicy.init(rawValue:))
         let windows = try list(window, "--window") {
-            Int($0).flatMap { (1...65_535).contains($0) ? $0 : nil }
+            Int($0).flatMap { EmulationPolicyOptions.windows.contains($0) ? $0 : nil }
         }
         let topologies = try list(topology, "--topology") { $0.isEmpty ? nil : $0 }
         let workloads: [Workload]
@@ -222,15 +222,15 @@ struct StressCommand: ParsableCommand {
     /// The model's shape, cut to the layers that were asked for.
     private func shape() throws -> StressRunner.Model {
         let (model, path) = try ModelCatalogueFile.load(model)
+        // Not again for a part: what asked for it has said so.
+        if let remark = try SequenceLength.remark(
+            model, promptTokenCount: promptTokens, tokenCount: tokens), part == nil
+        {
+            Terminal.complain(remark)
+        }
         guard layers <= model.layerCount else {
             throw Failure(
                 .usage, "--layers \(layers) is more than the \(model.layerCount) of '\(path)'")
-        }
-        guard promptTokens + tokens <= model.contextLength else {
-            throw Failure(
-                .badInput,
-                "\(promptTokens) + \(tokens) tokens are more than the context of "
-                    + "\(model.contextLength) in '\(path)'")
         }
         return layers == 0 ? model : model.keepingLayers(layers)
     }

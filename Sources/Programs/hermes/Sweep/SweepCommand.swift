@@ -16,6 +16,13 @@ struct SweepCommand: ParsableCommand {
             Where gpu.memory is swept, gpu.usable_memory follows: what the topology reserves
             stays reserved.
 
+            Prompts have up to \(SequenceLength.rotaryLimit) tokens as in emulate: with a remark
+            beyond the context of a model with rotary positions, never beyond learned ones (OPT).
+
+            --energy counts what units read to compute (shared by the sequences of a batch), links
+            and the GPU's power. Timing schedules (accelerate, flexgen, dejavu, tensorrt-llm) say
+            nothing of their traffic: they get no joules.
+
             The folder gets sweep.csv, sweep.json and figures/: lines over the first axis,
             and tokens/s against --cost. An interrupted sweep goes on where it was.
 
@@ -27,6 +34,8 @@ struct SweepCommand: ParsableCommand {
               hermes sweep --model opt-66b --sweep batch=1,4,16 --energy paper-parts \\
                 --cost energy
               hermes sweep --model opt-13b --sweep policy.rebalance=none,window,lpt
+              hermes sweep --model llama2-70b --sweep attention.split=heads,sequence
+              hermes sweep --model opt-13b --sweep policy.window=2,5,10
             """)
 
     /// What a point costs, from its topology or its result.
@@ -77,7 +86,10 @@ struct SweepCommand: ParsableCommand {
     @Option(help: "What the Pareto plot holds throughput against.")
     var cost = Cost.gpuMemory
 
-    @Option(help: "Energies of the parts: a file, or paper-parts. Adds joules per token.")
+    @Option(
+        help: """
+            Energies of the parts: a file, or paper-parts. Adds joules per token, but for schedules.
+            """)
     var energy: String?
 
     @Option(help: "Folder for results; it is made.")

@@ -114,8 +114,9 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
 
 /// Bytes that a run moved, prefill included.
 package struct Traffic: Equatable, Codable, Sendable {
-    /// Read by near-data cores: a weight, key or value for each multiply-accumulate. An upper bound
-    /// for batches, whose sequences share what is read.
+    /// Read by near-data cores, or a host in their place, to compute: weights of cold neurons once
+    /// for all sequences that need them, keys and values once for each KV head. Reads that neurons
+    /// on the move and the prefill's streaming take are not in it.
     package var dimmReadBytes: Double
     package var pcieBytes: Double
     package var dimmLinkBytes: Double
