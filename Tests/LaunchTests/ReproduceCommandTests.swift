@@ -63,8 +63,8 @@ extension LaunchTests {
             try expectOrder(try #require(document.ablations))
         }
 
-        /// Placement and adjustment each help. The paper's steps among those that adjust, 1.76 to 2.80
-        /// over random placement, come out within 2 % of each other, which is no order.
+        /// Placement and adjustment each help. The paper's steps among those that adjust, 1.76 to
+        /// 2.80 over random placement, come out within 2 % of each other, which is no order.
         private func expectOrder(_ ablations: ReproductionDocument.Ablations) throws {
             func speed(_ name: String) throws -> Double {
                 try #require(ablations.steps.first { $0.system == name }).ours

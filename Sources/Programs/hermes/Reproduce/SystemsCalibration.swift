@@ -111,7 +111,8 @@ struct SystemsCalibration {
         system: String, half: String, error: BaselineTiming.Calibration.GeometricError
     )
 
-    /// Of the fitted points, of each of them by values that the others chose, and of those held out.
+    /// Of the fitted points, of each of them by values that the others chose, and of those held
+    /// out.
     private func errors() throws -> [ErrorRow] {
         do {
             return try ComparedSystem.allCases.flatMap { system in

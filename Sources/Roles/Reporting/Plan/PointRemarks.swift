@@ -39,8 +39,8 @@ extension PointRules {
             "of synthetic activity, whose spells and parents were set to the similarity of tokens "
                 + "that the paper reports"
         case ("Hermes", "migration_share_with_DIMM-link"):
-            "ours is an upper bound, which may lie above the published one: all remapped neurons over "
-                + "one link, one after another"
+            "ours is an upper bound, which may lie above the published one: all remapped neurons "
+                + "over one link, one after another"
         case ("Hermes-base", "compute_on_DIMM"):
             "ours is the share of the weights that is not on the GPU, in place of computing"
         case ("GPU residency", _) where row.model == "OPT-13B":
