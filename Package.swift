@@ -217,7 +217,10 @@ let package = Package(
                 "SyntheticActivity", "Telemetry", "Tokenizer", "Topology", "Transformer",
             ],
             products: ["ArgumentParser", "Logging", "SystemPackage"],
-            embedding: ["Texts/calibration.txt", "Texts/contradictions.txt", "Texts/paper.csv"]),
+            embedding: [
+                "Texts/calibration.txt", "Texts/caveats.txt", "Texts/contradictions.txt",
+                "Texts/paper.csv",
+            ]),
         layer(
             .programs, "benchmarks",
             imports: [

@@ -5,11 +5,20 @@ import Topology
 
 /// The files of `topology/` that these tests read.
 enum Shipped {
+    private static var folder: URL {
+        URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appending(path: "topology")
+    }
+
     static func text(_ path: String) throws -> String {
-        let root = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        return try String(
-            contentsOf: root.appending(path: "topology/" + path), encoding: .utf8)
+        try String(contentsOf: folder.appending(path: path), encoding: .utf8)
+    }
+
+    /// Every machine in the folder, by its file's name.
+    static func topologyNames() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            .filter { $0.hasSuffix(".yaml") && $0 != "compared-systems.yaml" }
+            .map { String($0.dropLast(".yaml".count)) }.sorted()
     }
 
     static func systems() throws -> ComparedSystems {

@@ -6,6 +6,10 @@ extension LaunchTests {
     @Suite struct ReproduceCommandTests {
         private static let systems = ["--systems", "accelerate,flexgen,dejavu,tensorrt-llm"]
 
+        private static let inputs = [
+            "density of activity", "Deja Vu's shares", "efficiencies of the GPU",
+        ]
+
         private let folder: ScratchFolder
 
         init() throws { folder = try ScratchFolder() }
@@ -34,6 +38,46 @@ extension LaunchTests {
                 #expect(error.geometricMean > 1)
             }
             #expect(try #require(document.rankCorrelation) >= 0.99)
+        }
+
+        /// The bounds are those that were asked for before the fit; all 128 tokens are generated.
+        @Test(
+            .enabled(if: TestLevel.current >= .full, "takes a quarter of an hour: --full runs it"))
+        func `All compared throughputs meet their bounds, and the ablations their order`() throws {
+            let outcome = try LaunchTests.start(
+                ["reproduce", "9", "10", "11", "13", "17", "--no-plots", "--json", "-"] + place,
+                within: .seconds(3000))
+            try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+            let document = try ReproductionDocument(outcome.output)
+            let bounds = [
+                ("Hermes", 1.12), ("Hermes-base", 1.10), ("Hermes-host", 1.16), ("FlexGen", 1.02),
+                ("DejaVu", 1.10), ("TensorRT-LLM", 1.08),
+            ]
+            for (system, bound) in bounds {
+                let error = try #require(
+                    document.errors.first { $0.system == system && $0.half == "held-out" })
+                #expect(error.geometricMean <= bound, "\(system)")
+                #expect(error.geometricMean > 1, "\(system)")
+            }
+            #expect(try #require(document.rankCorrelation) >= 0.99)
+            try expectOrder(try #require(document.ablations))
+        }
+
+        /// Placement and adjustment each help. The paper's steps among those that adjust, 1.76 to
+        /// 2.80 over random placement, come out within 2 % of each other, which is no order.
+        private func expectOrder(_ ablations: ReproductionDocument.Ablations) throws {
+            func speed(_ name: String) throws -> Double {
+                try #require(ablations.steps.first { $0.system == name }).ours
+            }
+            let partition = try speed("Hermes-partition")
+            #expect(try partition > speed("Hermes-random"))
+            for name in ["token-adjustment", "layer-adjustment", "adjustment"] {
+                #expect(try speed("Hermes-" + name) > partition, "\(name)")
+            }
+            #expect(try speed("Hermes") > speed("Hermes-adjustment"))
+            withKnownIssue("layer-adjustment comes out above Hermes", isIntermittent: true) {
+                #expect(ablations.asPublished)
+            }
         }
 
         /// Nine tokens stand for 128 here, so what is fitted to emulated runs comes near what is
@@ -73,13 +117,21 @@ extension LaunchTests {
             #expect(Set(document.errors.map(\.half)) == ["fitted", "held-out"])
             #expect(document.errors.contains { $0.system == "FlexGen" && $0.geometricMean >= 1 })
             #expect(document.points.contains { !$0.contradiction.isEmpty })
+            #expect(document.notes.contains { $0.contains("are not blind") })
+            #expect(Set(document.inputs.map(\.name)).isSuperset(of: Self.inputs))
+            #expect(document.emulations.count == document.host.emulationsRun)
+            for emulation in document.emulations {
+                let parts = try #require(emulation.breakdown).values.reduce(0, +)
+                #expect(abs(parts / (try #require(emulation.seconds)) - 1) < 1e-6)
+            }
 
             let page = try text("index.html")
             #expect(page.contains("<svg role=\"img\"") && !page.contains("http"))
+            for word in ["are not blind", "What went in", "0.19"] { #expect(page.contains(word)) }
             let rows = try text("points.csv").split(separator: "\n")
             #expect(rows.count == document.points.count + 1)
             let files = folder.files(under: "result/figures")
-            for name in ["figure-9", "figure-11-OPT-66B", "agreement"] {
+            for name in ["figure-9", "figure-11-OPT-66B", "figure-12", "agreement"] {
                 for ending in ["svg", "png", "gnuplot"] {
                     #expect(files.contains("\(name).\(ending)"), "\(files)")
                 }
@@ -175,6 +227,29 @@ struct ReproductionDocument: Decodable {
         let geometricMean: Double
     }
 
+    struct Emulation: Decodable {
+        let system: String
+        /// Absent where the system cannot run the model.
+        let seconds: Double?
+        let breakdown: [String: Double]?
+    }
+
+    struct Input: Decodable {
+        let name: String
+        let value: String
+    }
+
+    struct Ablations: Decodable {
+        struct Step: Decodable {
+            let system: String
+            /// Speed of the MLP over Hermes-random's.
+            let ours: Double
+        }
+
+        let steps: [Step]
+        let asPublished: Bool
+    }
+
     struct Host: Decodable {
         let emulationsRun: Int
         let emulationsKept: Int
@@ -183,6 +258,11 @@ struct ReproductionDocument: Decodable {
     let points: [Point]
     let errors: [Failing]
     let rankCorrelation: Double?
+    let emulations: [Emulation]
+    let notes: [String]
+    let inputs: [Input]
+    /// Absent without figure 13.
+    let ablations: Ablations?
     let host: Host
 
     init(_ bytes: [UInt8]) throws {

@@ -46,6 +46,31 @@ struct FigureTests {
         #expect(layout.ticks.map(\.position) == [0.5, 4])
     }
 
+    @Test func `Parts of a run's time stand on each other and come to all of it`() throws {
+        let figures = EmulationFigures(
+            batchSize: 1, tokenCount: 128, prefillSeconds: 1, decodeSeconds: 3,
+            parts: ["prefill": 1, "mlp": 2, "qkv": 1])
+        let shares = try #require(
+            TimeShares(system: "Hermes", model: "OPT-13B", batchSize: 1, figures: figures))
+        #expect(shares.parts.map(\.percent) == [25, 25, 0, 0, 50, 0, 0, 0])
+        let chart = try #require(
+            PaperFigures(points: [], curves: [], timeShares: [shares]).charts
+                .first { $0.name == "figure-12" })
+        // What no run spends time on has no place in the key.
+        #expect(chart.series.map(\.title) == ["prefill", "qkv", "mlp"])
+        #expect(
+            chart.series.map(\.points) == [
+                [Chart.Point(0, 25)], [Chart.Point(0, 50, from: 25)],
+                [Chart.Point(0, 100, from: 50)],
+            ])
+        let script = GnuplotScript(chart).text
+        #expect(script.contains("$series2 << EOD\n0.0 100.0 50.0\nEOD"))
+        #expect(script.contains("with boxxyerror"))
+        let silent = EmulationFigures(
+            batchSize: 1, tokenCount: 128, prefillSeconds: 1, decodeSeconds: 3)
+        #expect(TimeShares(system: "x", model: "y", batchSize: 1, figures: silent) == nil)
+    }
+
     @Test func `A script has its data, its scales and quoted texts`() {
         let chart = Chart(
             name: "x", title: "a \"b\" \\c", caption: "", xLabel: "x", yLabel: "y", xBase: 2,
@@ -70,7 +95,14 @@ struct FigureTests {
             .appending(path: "hermes-figures-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        for chart in try charts() {
+        let stack = Chart(
+            name: "stack", title: "s", caption: "", xLabel: "", yLabel: "%",
+            ticks: [.init(0, "one")],
+            series: [
+                Chart.Series("a", style: .stacked, colour: 0, points: [.init(0, 40)]),
+                Chart.Series("b", style: .stacked, colour: 1, points: [.init(0, 100, from: 40)]),
+            ])
+        for chart in try charts() + [stack] {
             let svg = try Gnuplot.draw(chart, in: folder.path)
             #expect(svg.contains("<svg"))
             for tick in chart.ticks {

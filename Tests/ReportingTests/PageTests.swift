@@ -15,6 +15,7 @@ struct PageTests {
         return ReproductionPage(
             points: points, charts: charts,
             drawings: charts.reduce(into: [:]) { $0[$1.name] = Self.svg },
+            inputs: [.init("density", "0.1 < 0.2")], caveats: ["not blind & by hand"],
             provenance: [.init("seed", "7 <&>")], omissions: ["figure 13"],
             contradictions: ["PCIe is counted twice"]
         ).text
@@ -43,7 +44,10 @@ struct PageTests {
         }
         let verdicts = text.ranges(of: "<span class=\"v ").count
         #expect(verdicts == points.count)
-        for word in ["PCIe is counted twice", "7 &lt;&amp;&gt;", "figure 13"] {
+        for word in [
+            "PCIe is counted twice", "7 &lt;&amp;&gt;", "figure 13", "not blind &amp; by hand",
+            "<dt>density</dt><dd>0.1 &lt; 0.2</dd>",
+        ] {
             #expect(text.contains(word))
         }
     }

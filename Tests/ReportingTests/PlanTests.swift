@@ -22,6 +22,44 @@ struct PlanTests {
         }
     }
 
+    /// A share of 0 that no emulation could make anything else, and shares that a schedule was
+    /// given, would otherwise hold or agree by themselves.
+    @Test func `What was put in has no verdict, and says that it was`() throws {
+        let plan = try PaperTable.plan()
+        var results = plan.noResults
+        for run in plan.emulations {
+            results.answers[run] = .timed(
+                EmulationFigures(
+                    batchSize: run.batchSize, tokenCount: 128, prefillSeconds: 1, decodeSeconds: 1,
+                    parts: ["prefill": 1, "mlp": 1, "communication": 0, "predictor": 0]))
+        }
+        let points = plan.points(results)
+        let given =
+            points.filter { $0.figure == "12" && !$0.metric.hasPrefix("share_") }
+            + points.filter { $0.metric == "share_communication" }
+        #expect(given.count == 3)
+        #expect(given.allSatisfy { $0.ours == 0 })
+        for point in given + points.filter({ $0.system == "hot set drift" && $0.ours != nil }) {
+            #expect(point.verdict == .input, "\(point.metric)")
+            #expect(!point.note.isEmpty, "\(point.metric)")
+        }
+        let emulated = points.filter { $0.figure == "12" && $0.origin == .emulated }
+        #expect(emulated.map(\.metric) == ["share_token_generation", "share_prefill"])
+        #expect(emulated.allSatisfy { $0.verdict != .input })
+    }
+
+    @Test(arguments: [
+        ("migration_share_with_DIMM-link", "an upper bound"),
+        ("compute_on_DIMM", "in place of computing"),
+        ("speedup", "no rate of a copy through the host"),
+        ("migration_share_without_DIMM-link", "no rate of a copy through the host"),
+    ])
+    func `A number that stands for another says so`(metric: String, words: String) throws {
+        let plan = try PaperTable.plan(figures: ["text"])
+        let points = plan.points(plan.noResults).filter { $0.metric == metric }
+        #expect(points.contains { $0.note.contains(words) || $0.absence.contains(words) })
+    }
+
     /// The paper computed its text from its labels, so the same rules on the labels must give the
     /// same numbers, but for the rounding of labels such as 0.04 and what is marked.
     @Test func `On the paper's own labels the rules give the paper's own ratios`() throws {

@@ -14,8 +14,9 @@ struct ReproduceCommand: ParsableCommand {
             reproduction.json and figures/ as SVG, PNG and gnuplot scripts. An interrupted
             series goes on where it was when it is started again.
 
-            A point that parameters were chosen by is marked "fitted"; all others were held
-            out. Where the paper contradicts itself, the point says so.
+            A point that parameters were fitted to is marked "fitted"; all others were held
+            out of the fit, though not out of sight when the model's structure was chosen.
+            Where the paper contradicts itself, the point says so.
 
             --quick keeps one sequence (batch 1) of every model on hermes, hermes-host and
             hermes-base, and every batch of the other systems; it generates 16 tokens and
@@ -120,8 +121,8 @@ struct ReproduceCommand: ParsableCommand {
             Progress.end()
         }
         let report = ReproductionReport(
-            plan: plan, results: results, outcome: outcome, seed: seed,
-            promptTokenCount: promptTokens, tokenCount: rules.tokenCount,
+            plan: plan, results: results, inputs: try ReproductionInputs.all(), outcome: outcome,
+            seed: seed, promptTokenCount: promptTokens, tokenCount: rules.tokenCount,
             seconds: start.duration(to: .now).seconds)
         try report.write(to: output, withFigures: plots)
         if !options.writesJSONToStandardOutput { try Terminal.emit(report.text()) }

@@ -9,6 +9,8 @@ struct ReproductionReport {
     let summary: ReproductionSummary
     let ablations: AblationOrder?
     let ablationCases: [AblationOrder.Case]
+    let timeShares: [TimeShares]
+    let inputs: [ReproductionPage.Fact]
     let outcome: EmulationSeries.Outcome
     let seed: UInt64
     let promptTokenCount: Int
@@ -17,8 +19,9 @@ struct ReproductionReport {
     let seconds: Double
 
     init(
-        plan: ReproductionPlan, results: EmulationResults, outcome: EmulationSeries.Outcome,
-        seed: UInt64, promptTokenCount: Int, tokenCount: Int, seconds: Double
+        plan: ReproductionPlan, results: EmulationResults, inputs: [ReproductionPage.Fact],
+        outcome: EmulationSeries.Outcome, seed: UInt64, promptTokenCount: Int, tokenCount: Int,
+        seconds: Double
     ) {
         self.plan = plan
         points = plan.points(results)
@@ -26,6 +29,8 @@ struct ReproductionReport {
         summary = ReproductionSummary(points: points)
         ablations = AblationOrder(points: points)
         ablationCases = ablations.map { plan.ablationCases($0, results) } ?? []
+        timeShares = plan.timeShares(results)
+        self.inputs = inputs
         self.outcome = outcome
         self.seed = seed
         self.promptTokenCount = promptTokenCount
@@ -39,17 +44,22 @@ struct ReproductionReport {
     func write(to folder: String, withFigures: Bool) throws {
         try WholeFile.write(Array(csv.utf8), to: folder + "/points.csv")
         try WholeFile.write(Array(json().rendered().utf8), to: folder + "/reproduction.json")
-        let charts = PaperFigures(points: points, curves: curves).charts
+        let charts = PaperFigures(points: points, curves: curves, timeShares: timeShares).charts
         let drawings = withFigures ? try FigureFiles.draw(charts, in: folder + "/figures") : [:]
         let page = ReproductionPage(
             points: points, ablationCases: ablationCases, charts: charts, drawings: drawings,
-            provenance: facts, omissions: plan.omissions, contradictions: Self.contradictions)
+            inputs: inputs, caveats: Self.caveats, provenance: facts, omissions: plan.omissions,
+            contradictions: Self.contradictions)
         try WholeFile.write(Array(page.text.utf8), to: folder + "/index.html")
     }
 
-    static var contradictions: [String] {
-        String(decoding: PackageResources.contradictions_txt, as: UTF8.self)
-            .split(separator: "\n").map(String.init)
+    static var contradictions: [String] { lines(PackageResources.contradictions_txt) }
+
+    /// How far errors can be trusted.
+    static var caveats: [String] { lines(PackageResources.caveats_txt) }
+
+    private static func lines(_ text: [UInt8]) -> [String] {
+        String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     private var facts: [ReproductionPage.Fact] {
@@ -110,6 +120,10 @@ struct ReproductionReport {
             "rank_correlation": summary.rankCorrelation.map { JSONValue($0) } ?? .null,
             "scored_points": .integer(summary.scoredCount),
             "curves": .array(curves.map(Self.member)),
+            "emulations": .array(plan.emulations.compactMap(emulation)),
+            "notes": .array(Self.caveats.map { .string($0) }),
+            "inputs": .array(
+                inputs.map { ["name": .string($0.name), "value": .string($0.value)] }),
             "omissions": .array(plan.omissions.map { .string($0) }),
             "contradictions": .array(Self.contradictions.map { .string($0) }),
             "prompt_tokens": .integer(promptTokenCount),
@@ -166,6 +180,23 @@ struct ReproductionReport {
             "fitted": .bool(point.isFitted), "repeat": .bool(point.isRepeat),
             "note": .string(note(point)), "contradiction": .string(point.contradiction),
         ]
+    }
+
+    /// As it ran; seconds by part are those of the run.
+    private func emulation(_ planned: PlannedEmulation) -> JSONValue? {
+        guard let answer = outcome.answers[planned] else { return nil }
+        var members: [String: JSONValue] = [
+            "system": .string(planned.system), "model": .string(planned.model),
+            "batch": .integer(planned.batchSize), "topology": .string(planned.topology),
+            "settings": .array(planned.settings.map { .string($0) }),
+        ]
+        switch answer {
+        case .unsupported(let reason): members["unsupported"] = .string(reason)
+        case .timed(let figures):
+            members["seconds"] = JSONValue(figures.totalSeconds)
+            members["breakdown"] = .object(figures.parts.mapValues { JSONValue($0) })
+        }
+        return .object(members)
     }
 
     private static func member(_ error: SystemError) -> JSONValue {

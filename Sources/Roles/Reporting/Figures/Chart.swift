@@ -3,6 +3,8 @@ package struct Chart: Equatable, Sendable {
     /// How a series is drawn.
     package enum Style: Equatable, Sendable {
         case bars
+        /// Boxes from each point's base to its height.
+        case stacked
         case line
         /// Markers alone.
         case points
@@ -13,10 +15,13 @@ package struct Chart: Equatable, Sendable {
     package struct Point: Equatable, Sendable {
         package let x: Double
         package let y: Double
+        /// Where a stacked box begins.
+        package let base: Double
 
-        package init(_ x: Double, _ y: Double) {
+        package init(_ x: Double, _ y: Double, from base: Double = 0) {
             self.x = x
             self.y = y
+            self.base = base
         }
     }
 

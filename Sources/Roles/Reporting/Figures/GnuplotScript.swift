@@ -39,13 +39,16 @@ package struct GnuplotScript: Sendable {
 
     private var dataBlocks: String {
         drawn.map { index, series in
-            let rows = series.points.map { "\($0.x) \($0.y)" }.joined(separator: "\n")
+            let isStacked = series.style == .stacked
+            let rows = series.points.map { point in
+                "\(point.x) \(point.y)" + (isStacked ? " \(point.base)" : "")
+            }.joined(separator: "\n")
             return "$series\(index) << EOD\n\(rows)\nEOD"
         }.joined(separator: "\n")
     }
 
     private var settings: String {
-        let hasBars = chart.series.contains { $0.style == .bars }
+        let hasBars = chart.series.contains { Self.isBar($0) }
         var lines = [
             "set title \(quoted(chart.title)) noenhanced",
             "set xlabel \(quoted(chart.xLabel)) noenhanced",
@@ -98,9 +101,13 @@ package struct GnuplotScript: Sendable {
     /// What fits below a plot of this size and font.
     private static let labelCharacters = 80
 
+    private static func isBar(_ series: Chart.Series) -> Bool {
+        series.style == .bars || series.style == .stacked
+    }
+
     /// All groups, those without bars included: their labels have to show.
     private var barRange: ClosedRange<Double> {
-        let bars = drawn.filter { $0.series.style == .bars }.flatMap { $0.series.points.map(\.x) }
+        let bars = drawn.filter { Self.isBar($0.series) }.flatMap { $0.series.points.map(\.x) }
         let places = bars + chart.ticks.map(\.position)
         return (places.min() ?? 0) - 1...(places.max() ?? 0) + 1
     }
@@ -119,7 +126,8 @@ package struct GnuplotScript: Sendable {
         let parts = drawn.map { index, series in
             let colour = Palette.colours[series.colour % Palette.colours.count]
             let title = series.title.isEmpty ? "notitle" : "title \(quoted(series.title))"
-            return "$series\(index) using 1:2 \(look(series, colour)) \(title)"
+            let columns = series.style == .stacked ? Self.boxColumns : "1:2"
+            return "$series\(index) using \(columns) \(look(series, colour)) \(title)"
         }
         guard !parts.isEmpty else {
             // Axes alone: a chart without numbers yet.
@@ -128,12 +136,17 @@ package struct GnuplotScript: Sendable {
         return "plot " + parts.joined(separator: ", \\\n    ")
     }
 
+    /// Centre and half of the width and the height of a box: what boxxyerror draws.
+    private static let boxColumns = "1:(($2+$3)/2):(0.4):(($2-$3)/2)"
+
     private func look(_ series: Chart.Series, _ colour: String) -> String {
         let paint = "linecolor rgb '\(colour)'"
         switch series.style {
         case .bars:
             return "with boxes \(paint) fillstyle "
                 + (series.isPale ? "transparent solid 0.35" : "solid 1.0") + " noborder"
+        case .stacked:
+            return "with boxxyerror \(paint) fillstyle solid 1.0 noborder"
         case .line:
             return "with linespoints \(paint) linewidth 2 pointtype "
                 + (series.isPale ? "6 dashtype 2" : "7") + " pointsize 0.7"

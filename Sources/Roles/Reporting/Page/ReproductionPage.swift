@@ -16,6 +16,10 @@ package struct ReproductionPage {
     package let charts: [Chart]
     /// The drawn charts by name, as gnuplot wrote them.
     package let drawings: [String: String]
+    /// What was put in and is no result.
+    package let inputs: [Fact]
+    /// How far the errors can be trusted.
+    package let caveats: [String]
     package let provenance: [Fact]
     /// What was not asked for, or not run; empty for a whole reproduction.
     package let omissions: [String]
@@ -24,13 +28,15 @@ package struct ReproductionPage {
 
     package init(
         points: [ReproducedPoint], ablationCases: [AblationOrder.Case] = [], charts: [Chart],
-        drawings: [String: String],
+        drawings: [String: String], inputs: [Fact], caveats: [String],
         provenance: [Fact], omissions: [String], contradictions: [String]
     ) {
         self.points = points
         self.ablationCases = ablationCases
         self.charts = charts
         self.drawings = drawings
+        self.inputs = inputs
+        self.caveats = caveats
         self.provenance = provenance
         self.omissions = omissions
         self.contradictions = contradictions
@@ -39,7 +45,8 @@ package struct ReproductionPage {
     package var text: String {
         let summary = ReproductionSummary(points: points)
         let body =
-            header(summary) + errors(summary) + ablations + figures + clashes + left + origin
+            header(summary) + errors(summary) + whatWentIn + ablations + figures + clashes + left
+            + origin
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8">
@@ -95,12 +102,25 @@ package struct ReproductionPage {
                 Digits.fixed(error.geometricMean, 3), Digits.fixed(error.worst, 2),
             ]
         }
-        return "<h2 id=\"errors\">Errors by system</h2>\n<p class=\"soft\">Parameters were chosen "
-            + "on the fitted half alone; the held-out half validates them.</p>\n"
+        return "<h2 id=\"errors\">Errors by system</h2>\n"
+            + caveats.map { "<p class=\"soft\">\(HTML.escaped($0))</p>\n" }.joined()
             + drawing(named: "agreement")
             + HTML.table(
                 ["system", "half", "points", "error", "worst"], rows,
                 numeric: [2, 3, 4])
+    }
+
+    private var whatWentIn: String {
+        guard !inputs.isEmpty else { return "" }
+        return "<h2 id=\"inputs\">What went in</h2>\n<p class=\"soft\">Not results: what agrees by "
+            + "these proves nothing.</p>\n" + Self.list(inputs)
+    }
+
+    private static func list(_ facts: [Fact]) -> String {
+        "<dl>\n"
+            + facts.map {
+                "<dt>\(HTML.escaped($0.name))</dt><dd>\(HTML.escaped($0.value))</dd>\n"
+            }.joined() + "</dl>\n"
     }
 
     private var ablations: String {
@@ -218,9 +238,6 @@ package struct ReproductionPage {
     }
 
     private var origin: String {
-        "<h2 id=\"provenance\">Where this page is from</h2>\n<dl>\n"
-            + provenance.map {
-                "<dt>\(HTML.escaped($0.name))</dt><dd>\(HTML.escaped($0.value))</dd>\n"
-            }.joined() + "</dl>\n"
+        "<h2 id=\"provenance\">Where this page is from</h2>\n" + Self.list(provenance)
     }
 }

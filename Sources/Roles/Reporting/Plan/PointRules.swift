@@ -78,28 +78,6 @@ package struct PointRules: Sendable {
         }
     }
 
-    package func origin(of row: PublishedTable.Row) -> ReproducedPoint.Origin {
-        switch (row.system, row.metric) {
-        // The synthetic activity was set to it.
-        case (_, "hot_neurons_with_varied_activity"): .input
-        // Its schedule divides a token's time by these shares.
-        case ("DejaVu", "share_communication"), ("DejaVu", "predictor_share_of_compute"): .input
-        case (_, "time"): .measured
-        case (_, "size"): .modelled
-        default: .emulated
-        }
-    }
-
-    /// Why a point without a formula has none.
-    package func absence(for row: PublishedTable.Row) -> String {
-        switch (row.system, row.metric) {
-        case ("oracle/fixed partition", _): "no system of the emulator knows the future"
-        case (_, "migration_share_without_DIMM-link"), ("DIMM-link vs host copy", _):
-            "the paper gives no rate of a copy through the host"
-        default: "no rule for this point"
-        }
-    }
-
     private func mlpSpeedup(_ row: PublishedTable.Row) -> Formula? {
         let names = row.system.split(separator: "/").map(String.init)
         guard names.count == 2 else { return nil }

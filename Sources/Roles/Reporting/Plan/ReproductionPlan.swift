@@ -106,7 +106,9 @@ package struct ReproductionPlan: Sendable {
                 gpu: row.gpu, dimms: row.dimms, metric: row.metric, unit: row.unit,
                 published: row.published, ours: ours, absence: absence,
                 origin: rules.origin(of: row), isFitted: row.isFitted, isRepeat: row.isRepeat,
-                note: row.note, contradiction: row.contradiction)
+                note: [rules.remark(on: row), row.note].filter { !$0.isEmpty }
+                    .joined(separator: "; "),
+                contradiction: row.contradiction)
         }
     }
 
@@ -124,6 +126,23 @@ package struct ReproductionPlan: Sendable {
             guard speeds.count == order.steps.count else { return nil }
             return AblationOrder.Case(
                 model: workload.model, batchSize: workload.batchSize, speeds: speeds)
+        }
+    }
+
+    /// Where the time goes of each run that stands behind figure 12.
+    ///
+    /// - Returns: those that ran and tell their parts, in the plan's order.
+    package func timeShares(_ results: EmulationResults) -> [TimeShares] {
+        let runs = entries.filter { $0.row.figure == "12" }.flatMap { entry in
+            entry.formula?.emulations.map { (system: entry.row.system, emulation: $0) } ?? []
+        }
+        var seen: Set<PlannedEmulation> = []
+        return runs.filter { seen.insert($0.emulation).inserted }.compactMap { run in
+            guard case .timed(let short) = results.answers[run.emulation] else { return nil }
+            return TimeShares(
+                system: run.system, model: run.emulation.model,
+                batchSize: run.emulation.batchSize,
+                figures: short.extrapolated(toTokens: standardTokenCount))
         }
     }
 
