@@ -6,8 +6,8 @@ package struct WorkLedger: Sendable {
     package private(set) var activeNeurons: [Int]
     /// Multiply-accumulates of each DIMM over the run.
     package private(set) var multiplyAccumulates: [Int]
-    /// Weights of cold neurons that each unit read over the run to compute them, bytes: what several
-    /// sequences need is read once. Runs by shape alone count it.
+    /// Weights of cold neurons that each unit read over the run to compute them, bytes: what
+    /// several sequences need is read once. Runs by shape alone count it.
     package private(set) var neuronReadByteCounts: [Int]
     /// Keys and values that each unit read over the run, bytes: those of a KV head once for all of
     /// its query heads. Runs by shape alone count it.
