@@ -16,9 +16,6 @@ struct FaultPlan {
 
     static let none = FaultPlan(faults: [], firstPosition: 0)
 
-    /// Whether nothing is made to fail.
-    var isEmpty: Bool { faults.isEmpty }
-
     private init(faults: [Fault], firstPosition: Int) {
         self.faults = faults
         self.firstPosition = firstPosition

@@ -40,11 +40,8 @@ extension WorkerFleet {
         let session = LinkSession.random()
         let scarcity = try faults.scarcity(ofDIMM: dimm, incarnation: place.incarnation)
         defer { try? scarcity.unreadableModel?.close() }
-        // Messages of a run by shape carry values that nobody reads; only damage on purpose is to
-        // be found there.
         let segment = try RingSegment.create(
-            capacityPerDirection: launch.rings.capacity, session: session,
-            hasChecksums: launch.model != nil || !faults.isEmpty)
+            capacityPerDirection: launch.rings.capacity, session: session)
         try binding.bindRings(of: segment, dimm: dimm)
         var arguments = commonArguments(dimm: dimm, session: session, scarcity)
         arguments += ["--coordinator", "\(getpid())"]
