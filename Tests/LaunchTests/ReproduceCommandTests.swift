@@ -64,7 +64,7 @@ extension LaunchTests {
         }
 
         /// Placement and adjustment each help. The paper's steps among those that adjust, 1.76 to
-        /// 2.80 over random placement, come out within 2 % of each other, which is no order.
+        /// 2.80 over random placement, come out within 3 % of each other, which is no order.
         private func expectOrder(_ ablations: ReproductionDocument.Ablations) throws {
             func speed(_ name: String) throws -> Double {
                 try #require(ablations.steps.first { $0.system == name }).ours
@@ -75,7 +75,7 @@ extension LaunchTests {
                 #expect(try speed("Hermes-" + name) > partition, "\(name)")
             }
             #expect(try speed("Hermes") > speed("Hermes-adjustment"))
-            withKnownIssue("layer-adjustment comes out above Hermes", isIntermittent: true) {
+            withKnownIssue("layer-adjustment comes out above Hermes") {
                 #expect(ablations.asPublished)
             }
         }

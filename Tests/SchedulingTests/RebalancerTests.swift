@@ -237,6 +237,21 @@ import Testing
             #expect(oracle.remaps(before: token, homes: table).isEmpty, "already even")
         }
     }
+
+    /// Each sequence of a batch is counted for itself, more often than 16 bits can tell.
+    @Test func `A long window of a large batch is counted`() throws {
+        var rebalancer = WindowRebalancer(layout: Self.layout, windowTokenCount: 2)
+        let homes = HomeTable(
+            layout: Self.layout, dimmCount: 2,
+            homes: Self.layout.map { Array(repeating: 0, count: Self.layout.neuronCounts[$1]) })
+        let active = PackedSet(elementCount: 33, members: [4, 7])
+        var remaps: [Remap] = []
+        for _ in 0..<2 {
+            for _ in 0..<40_000 { rebalancer.observe(layer: 1, block: 0, activeCold: active) }
+            remaps = rebalancer.endToken(homes: homes)
+        }
+        #expect(remaps.map(\.to) == [1])
+    }
 }
 
 extension Int {

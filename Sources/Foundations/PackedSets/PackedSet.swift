@@ -166,16 +166,7 @@ package struct PackedSet: Equatable, Hashable, Sendable {
     /// Adds one to the count of each member.
     ///
     /// - Parameter counts: [elementCount]; traps where one would overflow.
-    package func addMembers(to counts: inout [UInt32]) { add(to: &counts) }
-
-    /// Adds one to the count of each member.
-    ///
-    /// - Parameter counts: [elementCount]; traps where one would overflow.
-    package func addMembers(to counts: inout [UInt16]) { add(to: &counts) }
-
-    /// Specialised here: across modules a generic one would not be.
-    @inline(__always)
-    private func add<Count: FixedWidthInteger>(to counts: inout [Count]) {
+    package func addMembers(to counts: inout [UInt32]) {
         precondition(counts.count == elementCount)
         for index in words.indices {
             var rest = words[index]

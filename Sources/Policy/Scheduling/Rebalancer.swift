@@ -45,7 +45,7 @@ package struct NoRebalancer: Rebalancer {
 /// How often each neuron was computed on a DIMM within the current window of tokens.
 struct WindowCounts: Sendable {
     let windowTokenCount: Int
-    private(set) var counts: [[[UInt16]]]  // [layers][blocks][neurons]
+    private(set) var counts: [[[UInt32]]]  // [layers][blocks][neurons]
     /// The neurons whose count is above 0, [layers][blocks].
     private(set) var counted: [[PackedSet]]
     private var tokenCount = 0

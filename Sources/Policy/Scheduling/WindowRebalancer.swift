@@ -80,7 +80,7 @@ package struct WindowRebalancer: Rebalancer {
 
     /// Z, [dimms].
     private static func loads(
-        _ counts: [UInt16], counted: PackedSet, homes: [UInt16], dimmCount: Int
+        _ counts: [UInt32], counted: PackedSet, homes: [UInt16], dimmCount: Int
     ) -> [Int] {
         var loads = Array(repeating: 0, count: dimmCount)
         for (index, word) in counted.words.enumerated() {
@@ -97,7 +97,7 @@ package struct WindowRebalancer: Rebalancer {
     /// The most activated neurons first, as long as the donor is the heavier and the move brings
     /// the two closer: a neuron of count A changes the difference by 2A, so A < difference.
     private static func neuronsToGive(
-        _ active: PackedSet, counts: [UInt16], difference: Int
+        _ active: PackedSet, counts: [UInt32], difference: Int
     ) -> [Int] {
         guard difference > 1 else { return [] }
         let neurons = active.members

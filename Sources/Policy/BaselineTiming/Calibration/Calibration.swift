@@ -208,7 +208,9 @@ extension Calibration {
         of system: ComparedSystem, systems: ComparedSystems
     ) throws(BaselineTimingError) -> GeometricError? {
         let fitted = points.indices.filter { points[$0].isFitted && points[$0].system == system }
-        guard fitted.count > 1, system != .hermes else { return nil }
+        guard fitted.count > 1, system != .hermes, system != .hermesHost || hostRuns != nil else {
+            return nil
+        }
         var logs: [Double] = []
         for index in fitted {
             var others = self

@@ -131,7 +131,7 @@ struct EmulateCommand: ParsableCommand {
         if let remark = try SequenceLength.remark(
             model, promptTokenCount: promptTokens, tokenCount: tokens)
         {
-            Terminal.complain(remark)
+            Terminal.complain("hermes: \(remark)")
         }
         guard system.runsAsProcesses || topology.faults.isEmpty else {
             throw Failure(

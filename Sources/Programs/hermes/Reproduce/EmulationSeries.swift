@@ -53,7 +53,9 @@ struct EmulationSeries {
         var outcome = Outcome()
         // All of them first: what names no model or topology fails before the work.
         let requests = try planned.map { try backend.request($0) }
-        for remark in try SequenceLength.remarks(requests) { Terminal.complain(remark) }
+        for remark in try SequenceLength.remarks(requests) {
+            Terminal.complain("hermes: \(remark)")
+        }
         defer { Progress.end() }
         for (index, (emulation, request)) in zip(planned, requests).enumerated() {
             try Interruption.check()

@@ -226,7 +226,7 @@ struct StressCommand: ParsableCommand {
         if let remark = try SequenceLength.remark(
             model, promptTokenCount: promptTokens, tokenCount: tokens), part == nil
         {
-            Terminal.complain(remark)
+            Terminal.complain("hermes: \(remark)")
         }
         guard layers <= model.layerCount else {
             throw Failure(

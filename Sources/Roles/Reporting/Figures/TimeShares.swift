@@ -18,7 +18,8 @@ package struct TimeShares: Equatable, Sendable {
 
     /// - Returns: `nil` where the run does not tell its parts.
     package init?(system: String, model: String, batchSize: Int, figures: EmulationFigures) {
-        let total = figures.parts.values.reduce(0, +)
+        // In their order: that of a dictionary would decide the last digit.
+        let total = Self.names.reduce(0) { $0 + (figures.parts[$1] ?? 0) }
         guard total > 0 else { return nil }
         self.system = system
         self.model = model

@@ -112,7 +112,7 @@ package struct EmulationFigures: Equatable, Codable, Sendable {
     }
 }
 
-/// Bytes that a run moved, prefill included.
+/// Bytes that a run moved; over links with the prefill.
 package struct Traffic: Equatable, Codable, Sendable {
     /// Read by near-data cores, or a host in their place, to compute: weights of cold neurons once
     /// for all sequences that need them, keys and values once for each KV head. Reads that neurons
