@@ -84,6 +84,65 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 40), (16, 100), (40, 100), (99, 400)])
+    func `Of a message whose head is written, damage to the head alone is damage`(
+        writtenByteCount: Int, byteCount: Int
+    ) throws {
+        let ring = try RingFixture()
+        func send() throws {
+            try ring.coordinator.send(byteCount: byteCount, writtenByteCount: writtenByteCount) {
+                #expect($0.byteCount == writtenByteCount)
+                for index in 0..<writtenByteCount {
+                    $0.storeBytes(of: UInt8(index), toByteOffset: index, as: UInt8.self)
+                }
+            }
+        }
+        for bit in 0..<8 * writtenByteCount {
+            ring.coordinator.fault = .corruptPayload(bit: bit)
+            try send()
+            do throws(LinkError) {
+                try ring.worker.receive { _ in Issue.record("bit \(bit): the head was shown") }
+            } catch {
+                guard case .damaged = error else { throw error }
+            }
+        }
+        #expect(ring.worker.statistics.messagesDamaged == 8 * writtenByteCount)
+        let fresh = try RingFixture()
+        try fresh.coordinator.send(byteCount: byteCount, writtenByteCount: writtenByteCount) {
+            $0.storeBytes(of: 7, toByteOffset: 0, as: UInt8.self)
+        }
+        let last = fresh.toWorkerRecords + 16 + byteCount - 8
+        fresh.memory.setWord64(~fresh.memory.word64(at: last), at: last)
+        try fresh.worker.receive {
+            #expect($0.byteCount == byteCount)
+            #expect($0.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 7)
+        }
+    }
+
+    @Test func `A damaged header of a message whose head is written is never believed`() throws {
+        for bit in 0..<96 {
+            let ring = try RingFixture()
+            ring.coordinator.fault = .corruptHeader(bit: bit)
+            try ring.coordinator.send(byteCount: 1000, writtenByteCount: 40) {
+                for index in 0..<40 {
+                    $0.storeBytes(of: UInt8(index), toByteOffset: index, as: UInt8.self)
+                }
+            }
+            try ring.coordinator.send(2, byteCount: 1000)
+            do throws(LinkError) {
+                try ring.worker.receive { _ in Issue.record("bit \(bit): the payload was shown") }
+            } catch {
+                // How much is written stands in 16 bits at 4 that only the checksum knows.
+                switch error {
+                case .peerCorrupt: break
+                case .damaged where (32..<48).contains(bit):
+                    #expect(try ring.worker.receiveNumber() == (1000, 2))
+                default: throw error
+                }
+            }
+        }
+    }
+
     @Test func `A damaged checksum is damage to the message alone`() throws {
         let ring = try RingFixture()
         try ring.coordinator.send(1)

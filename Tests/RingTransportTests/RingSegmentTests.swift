@@ -24,8 +24,8 @@ import Testing
 
     @Test(arguments: [
         (RingLayout.magicOffset, 1, "magic number"),
-        (RingLayout.versionOffset, 1, "layout version"),
-        (RingLayout.versionOffset, 3, "layout version"),
+        (RingLayout.versionOffset, 2, "layout version"),
+        (RingLayout.versionOffset, 4, "layout version"),
         (RingLayout.segmentByteCountOffset, 4096, "segment byte count"),
         (RingLayout.capacityOffset, 12345, "capacity"),
         (RingLayout.capacityOffset, 0, "capacity"),

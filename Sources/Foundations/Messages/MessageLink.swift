@@ -11,6 +11,14 @@ package protocol MessageLink: AnyObject {
     /// - Parameter fill: writes the message; sees exactly `byteCount` bytes of unspecified content.
     func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError)
 
+    /// As ``send(byteCount:_:)``, of a message of which only the first `writtenByteCount` bytes mean
+    /// anything: what the others are when they arrive is unspecified, and damage to them is none.
+    ///
+    /// - Parameter fill: writes the message; sees exactly `writtenByteCount` bytes.
+    func send(
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError)
+
     /// Waits for the oldest message and reads it in place; its room is given back on return.
     ///
     /// The peer can still write while `read` runs: copy what decides control flow, then check it.
@@ -24,6 +32,17 @@ package protocol MessageLink: AnyObject {
 }
 
 extension MessageLink {
+    /// For links that carry every byte anyway.
+    package func send(
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError) {
+        precondition(writtenByteCount >= 0 && writtenByteCount <= byteCount)
+        try send(byteCount: byteCount) { message in
+            var written = message._mutatingExtracting(0..<writtenByteCount)
+            fill(&written)
+        }
+    }
+
     /// Waits for a message and returns what `read` makes of it.
     package func receiveValue<Value>(
         _ read: (RawSpan) throws(LinkError) -> Value

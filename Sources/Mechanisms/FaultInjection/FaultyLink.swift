@@ -40,28 +40,26 @@ package final class FaultyLink: MessageLink {
     package var maximumMessageByteCount: Int { base.maximumMessageByteCount }
 
     package func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError) {
+        try send(byteCount: byteCount, writtenByteCount: byteCount, fill)
+    }
+
+    package func send(
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError) {
         if end == .request {
-            try sendRequest(byteCount: byteCount, fill)
+            // A request's point stands in it, so it is written before anything happens to it.
+            let message = KeptMessage(
+                byteCount: byteCount, writtenByteCount: writtenByteCount, fill)
+            for fault in come(unsafe message.written.span.bytes) { effect(fault) }
+            try message.send(over: base)
         } else {
             for fault in due { effect(fault) }
             due = []
             if slowness > 1, let begun {
                 Self.sleep(begun.duration(to: .now) * (slowness - 1))
             }
-            try base.send(byteCount: byteCount, fill)
+            try base.send(byteCount: byteCount, writtenByteCount: writtenByteCount, fill)
         }
-    }
-
-    /// A request's point stands in it, so it is written before anything happens to it.
-    private func sendRequest(
-        byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
-    ) throws(LinkError) {
-        var message = [UInt8](repeating: 0, count: byteCount)
-        var elements = message.mutableSpan
-        var bytes = unsafe elements.mutableBytes
-        fill(&bytes)
-        for fault in come(unsafe message.span.bytes) { effect(fault) }
-        try base.send(byteCount: byteCount) { $0.store(message.span, at: 0) }
     }
 
     package func receive(_ read: (RawSpan) -> Void) throws(LinkError) {

@@ -3,7 +3,8 @@
 ///     0   payload bytes, padding excluded
 ///     4   kind, a ``RecordKind``, XOR the seal of what stands at 0 and 8
 ///     8   sequence number: counts this direction's records from zero, skips included, and wraps
-///     12  checksum of this header and the payload; 0 in a skip, whose every field is known anyway
+///     12  checksum of this header and the payload, or its first bytes where only they mean
+///         anything; 0 in a skip, whose every field is known anyway
 ///
 /// The seal tells a damaged header, behind which no next record can be found, from a damaged
 /// payload: a wrong byte count within bounds would otherwise look like the latter. Without
@@ -37,6 +38,33 @@
         self.kind = kind.rawValue
         self.sequence = sequence
     }
+
+    /// A message whose first `writtenByteCount` bytes mean anything. Of more than 1 MiB, or where
+    /// rounding makes it the whole, all are summed.
+    @inlinable @inline(__always)
+    public init(messageOf byteCount: Int, writtenByteCount: Int, sequence: UInt32) {
+        self.init(.message, byteCount: byteCount, sequence: sequence)
+        let unitCount = (writtenByteCount + 15) / 16
+        if unitCount <= Self.largestUnitCount, 16 * unitCount < byteCount {
+            kind = RecordKind.messageHead.rawValue | UInt32(unitCount)
+        }
+    }
+
+    @usableFromInline static let largestUnitCount = 0xFFFF
+
+    /// Payload bytes that the checksum is about; `nil` where the kind, its seal taken off, is no
+    /// message's.
+    @inlinable @inline(__always)
+    public var summedByteCount: Int? {
+        if kind == RecordKind.message.rawValue { return Int(byteCount) }
+        guard kind & 0xFFFF_0000 == RecordKind.messageHead.rawValue else { return nil }
+        let summed = 16 * Int(kind & 0xFFFF)
+        return summed < Int(byteCount) ? summed : nil
+    }
+
+    /// What stands in the header, its seal taken off, as the checksum sees it.
+    @inlinable @inline(__always)
+    public var summedWord: UInt64 { digest ^ UInt64(kind) << 32 }
 
     /// Puts the seal on the kind, or takes it off again.
     @inlinable @inline(__always)

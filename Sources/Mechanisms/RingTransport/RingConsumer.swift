@@ -14,6 +14,7 @@ struct RingConsumer {
     /// A checked message record in the ring.
     struct Record {
         fileprivate let header: RecordHeader
+        fileprivate let summedByteCount: Int
         fileprivate let offset: Int
 
         var payloadOffset: Int { offset + RingLayout.recordHeaderByteCount }
@@ -71,7 +72,7 @@ struct RingConsumer {
         }
         let byteCount = Int(header.byteCount)
         let available = min(Int(cursor.cachedTail - cursor.head), ring.capacity - offset)
-        guard header.kind == RecordKind.message.rawValue, header.sequence == cursor.sequence,
+        guard let summedByteCount = header.summedByteCount, header.sequence == cursor.sequence,
             byteCount <= maximumMessageByteCount,
             RingLayout.recordByteCount(forMessage: byteCount) <= available
         else {
@@ -79,7 +80,7 @@ struct RingConsumer {
                 header, sequence: cursor.sequence, maximum: maximumMessageByteCount,
                 available: available, at: cursor.head, ring.direction)
         }
-        return Record(header: header, offset: offset)
+        return Record(header: header, summedByteCount: summedByteCount, offset: offset)
     }
 
     /// A copy of the header at `offset`, its seal taken off: a damaged one has a wrong kind.
@@ -90,12 +91,13 @@ struct RingConsumer {
         return header
     }
 
-    /// Whether header and payload are as they were when the producer summed them up. It finds
+    /// Whether header and what is summed of the payload are as they were when the producer summed them up. It finds
     /// accidents, not malice: the producer can still write.
     @inline(__always)
     func isIntact(_ record: Record) -> Bool {
         !ring.hasChecksums
-            || ring.records.checksum(of: record.header, at: record.offset)
+            || ring.records.checksum(
+                of: record.header, summedByteCount: record.summedByteCount, at: record.offset)
                 == record.header.checksum
     }
 
@@ -141,7 +143,7 @@ struct RingConsumer {
         at position: UInt64, _ direction: RingDirection
     ) -> LinkError {
         let fault: String
-        if header.kind != RecordKind.message.rawValue {
+        if header.summedByteCount == nil {
             fault = "kind \(header.kind), must be a message's (or the header is damaged)"
         } else if header.sequence != sequence {
             fault = "sequence number \(header.sequence), must be \(sequence)"

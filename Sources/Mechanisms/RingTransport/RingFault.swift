@@ -5,7 +5,7 @@ extension RingLink {
     /// Sends one message with the fault that waits for it. Traps when the end is closed.
     @inline(never)
     func sendFaulty(
-        byteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(LinkError) {
         precondition(!isClosed, "a closed link sends nothing")
         guard let fault else { preconditionFailure("an open end without a fault is ordinary") }
@@ -14,16 +14,18 @@ extension RingLink {
         self.fault = nil
         let payloadOffset = offset + RingLayout.recordHeaderByteCount
         if case .halfWritten(let interruption) = fault {
-            writeInHalves(byteCount: byteCount, at: payloadOffset, fill, between: interruption)
+            writeInHalves(
+                byteCount: writtenByteCount, at: payloadOffset, fill, between: interruption)
         } else {
             producer.ring.records.withMutablePayload(
-                at: payloadOffset, byteCount: byteCount, fill)
+                at: payloadOffset, byteCount: writtenByteCount, fill)
         }
         if case .skipSequence = fault { producer.skipSequenceNumber(&cursor) }
-        producer.finish(byteCount: byteCount, at: offset, &cursor)
+        producer.finish(
+            byteCount: byteCount, writtenByteCount: writtenByteCount, at: offset, &cursor)
         switch fault {
-        case .corruptPayload(let bit) where byteCount > 0:
-            producer.ring.records.flip(bit: bit % (8 * byteCount), from: payloadOffset)
+        case .corruptPayload(let bit) where writtenByteCount > 0:
+            producer.ring.records.flip(bit: bit % (8 * writtenByteCount), from: payloadOffset)
         case .corruptPayload:
             producer.ring.records.flip(bit: 0, from: offset + 12)
         case .corruptHeader(let bit):

@@ -18,7 +18,7 @@
 package struct RingLayout: Equatable, Sendable {
     /// "HERMRING" as bytes in memory order on a little-endian machine.
     package static let magic: UInt64 = 0x474E_4952_4D52_4548
-    package static let version: UInt64 = 2
+    package static let version: UInt64 = 3
 
     package static let magicOffset = 0
     package static let versionOffset = 8

@@ -100,15 +100,30 @@ package final class RingLink: CarriedLink {
         consumer.ring.roomDoorbell.ring()
     }
 
+    @inline(__always)
     package func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError) {
-        guard isOrdinary else { return try sendFaulty(byteCount: byteCount, fill) }
+        try send(byteCount: byteCount, writtenByteCount: byteCount, fill)
+    }
+
+    package func send(
+        byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) throws(LinkError) {
+        precondition(writtenByteCount >= 0 && writtenByteCount <= byteCount)
+        guard isOrdinary else {
+            return try sendFaulty(
+                byteCount: byteCount, writtenByteCount: writtenByteCount, fill)
+        }
         var cursor = outgoing
         let offset = try reserve(byteCount: byteCount, &cursor)
         let before = outgoing.tail
         producer.ring.records.withMutablePayload(
-            at: offset + RingLayout.recordHeaderByteCount, byteCount: byteCount, fill)
+            at: offset + RingLayout.recordHeaderByteCount, byteCount: writtenByteCount, fill)
         precondition(outgoing.tail == before, "while a message is written, no other is sent")
-        if producer.publish(byteCount: byteCount, at: offset, &cursor) { counts.wakes += 1 }
+        if producer.publish(
+            byteCount: byteCount, writtenByteCount: writtenByteCount, at: offset, &cursor)
+        {
+            counts.wakes += 1
+        }
         outgoing = cursor
         counts.messagesSent += 1
         counts.bytesSent += byteCount

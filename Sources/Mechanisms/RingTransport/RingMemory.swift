@@ -102,13 +102,16 @@ struct SharedRecords {
         unsafe words[1].store(second, ordering: .relaxed)
     }
 
-    /// The checksum of a header and the payload behind it. The peer may write meanwhile.
+    /// The checksum of a header and the first `summedByteCount` bytes of the payload behind it. The
+    /// peer may write meanwhile.
     @inline(__always)
-    func checksum(of header: RecordHeader, at offset: Int) -> UInt32 {
+    func checksum(
+        of header: RecordHeader, summedByteCount: Int, at offset: Int
+    ) -> UInt32 {
         var result: UInt32 = 0
         withPayload(
-            at: offset + RingLayout.recordHeaderByteCount, byteCount: Int(header.byteCount)
-        ) { result = RecordChecksum.of($0, header: header.digest) }
+            at: offset + RingLayout.recordHeaderByteCount, byteCount: summedByteCount
+        ) { result = RecordChecksum.of($0, header: header.summedWord) }
         return result
     }
 

@@ -47,24 +47,36 @@ struct RingProducer {
         }
         guard isSkipping else { return offset }
         setHeader(
-            .skip, byteCount: beforeEnd - RingLayout.recordHeaderByteCount, at: offset, &cursor)
+            RecordHeader(
+                .skip, byteCount: beforeEnd - RingLayout.recordHeaderByteCount,
+                sequence: cursor.sequence),
+            at: offset, &cursor)
         cursor.tail += UInt64(beforeEnd)
         return 0
     }
 
     /// Makes the record at `offset`, and a skip before it, visible to the consumer.
     ///
+    /// - Parameter writtenByteCount: how many of the message's bytes mean anything.
     /// - Returns: whether the consumer slept and was woken.
     @inline(__always)
-    func publish(byteCount: Int, at offset: Int, _ cursor: inout Cursor) -> Bool {
-        finish(byteCount: byteCount, at: offset, &cursor)
+    func publish(
+        byteCount: Int, writtenByteCount: Int, at offset: Int, _ cursor: inout Cursor
+    ) -> Bool {
+        finish(byteCount: byteCount, writtenByteCount: writtenByteCount, at: offset, &cursor)
         return show(&cursor)
     }
 
     /// The first half of publishing: completes the record at `offset`.
     @inline(__always)
-    func finish(byteCount: Int, at offset: Int, _ cursor: inout Cursor) {
-        setHeader(.message, byteCount: byteCount, at: offset, &cursor)
+    func finish(
+        byteCount: Int, writtenByteCount: Int, at offset: Int, _ cursor: inout Cursor
+    ) {
+        setHeader(
+            RecordHeader(
+                messageOf: byteCount, writtenByteCount: writtenByteCount,
+                sequence: cursor.sequence),
+            at: offset, &cursor)
         cursor.tail += UInt64(RingLayout.recordByteCount(forMessage: byteCount))
     }
 
@@ -87,11 +99,14 @@ struct RingProducer {
 
     @inline(__always)
     private func setHeader(
-        _ kind: RecordKind, byteCount: Int, at offset: Int, _ cursor: inout Cursor
+        _ unsealed: RecordHeader, at offset: Int, _ cursor: inout Cursor
     ) {
-        var header = RecordHeader(kind, byteCount: byteCount, sequence: cursor.sequence)
+        var header = unsealed
         if ring.hasChecksums {
-            if kind == .message { header.checksum = ring.records.checksum(of: header, at: offset) }
+            if let summedByteCount = header.summedByteCount {
+                header.checksum = ring.records.checksum(
+                    of: header, summedByteCount: summedByteCount, at: offset)
+            }
             header.toggleSeal()
         }
         ring.records.setHeader(header, at: offset)

@@ -101,7 +101,10 @@ struct ShapeBlock {
     private var setByteCount: Int { 8 * PackedSet.wordCount(elementCount: wireBlock.slotCount) }
 
     /// Payload of a request: a set and an input for each sequence.
-    var requestByteCount: Int { batchSize * (setByteCount + wireBlock.inputByteCount) }
+    var requestByteCount: Int { requestSetsByteCount + batchSize * wireBlock.inputByteCount }
+
+    /// Its part that means anything: the sets, which come first.
+    var requestSetsByteCount: Int { batchSize * setByteCount }
 
     /// Payload of its reply: a sum and a set for each sequence.
     var replyByteCount: Int { batchSize * (wireBlock.sumByteCount + setByteCount) }

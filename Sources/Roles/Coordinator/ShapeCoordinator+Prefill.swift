@@ -54,7 +54,7 @@ extension ShapeCoordinator {
                 MessageHeader(
                     .storeKeysAndValues, layer: layer, position: first, count: count,
                     step: engine.exchange.nextStep()),
-                byteCount: count * rows.byteCount, to: dimm
+                byteCount: count * rows.byteCount, writtenByteCount: 0, to: dimm
             ) { _ in }
         }
     }

@@ -213,7 +213,10 @@ package struct ShapeCoordinator {
         let byteCount = sets.requestByteCount
         for dimm in engine.exchange.indices {
             let stamped = try engine.sending(header, byteCount: byteCount, to: dimm)
-            try engine.exchange.send(stamped, to: dimm, payloadByteCount: byteCount) {
+            try engine.exchange.send(
+                stamped, to: dimm, payloadByteCount: byteCount,
+                writtenByteCount: sets.requestSetsByteCount
+            ) {
                 sets.writeSlots(ofDIMM: dimm, layer: layer, into: &$0)
             }
         }
@@ -295,7 +298,7 @@ package struct ShapeCoordinator {
                 .attend, layer: layer, position: position, count: sizes.headCount, step: step)
             let stamped = try engine.sending(header, byteCount: sizes.request, to: dimm)
             try engine.exchange.send(
-                stamped, to: dimm, payloadByteCount: sizes.request
+                stamped, to: dimm, payloadByteCount: sizes.request, writtenByteCount: 0
             ) { _ in }
             requests.append((dimm, header, sizes.reply))
         }

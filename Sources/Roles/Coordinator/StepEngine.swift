@@ -189,10 +189,12 @@ package struct StepEngine {
 
     /// Sends what is no part of a step, and books it.
     ///
-    /// - Parameter name: of the transfer.
+    /// - Parameters:
+    ///   - name: of the transfer.
+    ///   - writtenByteCount: of the payload; what is behind means nothing. `nil`: all.
     mutating func post(
-        _ name: String, _ request: MessageHeader, byteCount: Int, to dimm: Int,
-        _ fill: (inout MutableRawSpan) -> Void
+        _ name: String, _ request: MessageHeader, byteCount: Int, writtenByteCount: Int? = nil,
+        to dimm: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(CoordinatorError) {
         var header = request
         if let now = time?.now,
@@ -201,7 +203,9 @@ package struct StepEngine {
             header = try stamped(
                 header, byteCount: byteCount, to: dimm, readyAt: now, arrival: booking.arrival)
         }
-        try exchange.send(header, to: dimm, payloadByteCount: byteCount, fill)
+        try exchange.send(
+            header, to: dimm, payloadByteCount: byteCount, writtenByteCount: writtenByteCount,
+            fill)
     }
 
     /// A reply of the current step has come.

@@ -31,16 +31,24 @@ struct WorkerExchange {
     }
 
     /// Sends `header` and a payload that `fill` writes behind it.
+    ///
+    /// - Parameter writtenByteCount: of the payload, from its first byte; what is behind means
+    ///   nothing. `nil`: all.
     func send(
         _ header: MessageHeader, to dimm: Int, payloadByteCount: Int,
-        _ fill: (inout MutableRawSpan) -> Void
+        writtenByteCount: Int? = nil, _ fill: (inout MutableRawSpan) -> Void
     ) throws(CoordinatorError) {
         guard state.mending == nil else {
-            let message = encoded(header, payloadByteCount: payloadByteCount, fill)
+            let message = encoded(
+                header, payloadByteCount: payloadByteCount, writtenByteCount: writtenByteCount,
+                fill)
             return try sendMended(header, message, to: dimm)
         }
         do {
-            try state.links[dimm].send(byteCount: MessageHeader.byteCount + payloadByteCount) {
+            try state.links[dimm].send(
+                byteCount: MessageHeader.byteCount + payloadByteCount,
+                writtenByteCount: MessageHeader.byteCount + (writtenByteCount ?? payloadByteCount)
+            ) {
                 header.encode(into: &$0)
                 fill(&$0)
             }

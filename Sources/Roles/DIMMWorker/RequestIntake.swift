@@ -11,9 +11,7 @@ final class RequestIntake {
     private struct KeptAnswer {
         /// What it answers, in full: only the very same request is one that comes again.
         var request: MessageHeader?
-        /// Its first bytes, up to the last that matters.
-        var message: [UInt8] = []
-        var byteCount = 0
+        var message = KeptMessage()
     }
 
     /// At least as many as the coordinator lets a worker owe at once.
@@ -67,7 +65,7 @@ final class RequestIntake {
             current = header
             return true
         }
-        try link.send(byteCount: kept.byteCount) { $0.store(kept.message.span, at: 0) }
+        try kept.message.send(over: link)
         return false
     }
 
@@ -93,27 +91,11 @@ final class RequestIntake {
     func answer(
         byteCount: Int, writtenByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(LinkError) {
-        precondition(writtenByteCount <= byteCount)
         let place = oldest
         oldest = (oldest + 1) % Self.keptCount
-        answers[place].byteCount = byteCount
-        let missing = writtenByteCount - answers[place].message.count
-        if missing > 0 {
-            answers[place].message.append(contentsOf: repeatElement(0, count: missing))
-        } else {
-            answers[place].message.removeLast(-missing)
-        }
         answers[place].request = current
-        Self.write(fill, into: &answers[place].message)
-        let message = answers[place].message
-        try link.send(byteCount: byteCount) { $0.store(message.span, at: 0) }
-    }
-
-    private static func write(
-        _ fill: (inout MutableRawSpan) -> Void, into message: inout [UInt8]
-    ) {
-        var elements = message.mutableSpan
-        var bytes = unsafe elements.mutableBytes
-        fill(&bytes)
+        answers[place].message.replace(
+            byteCount: byteCount, writtenByteCount: writtenByteCount, fill)
+        try answers[place].message.send(over: link)
     }
 }

@@ -73,7 +73,8 @@ extension ShapeWorker {
         let timing = try timer?.readNeurons(slots: slots, of: sizes, arrival: header.instant)
         let report = timing?.report ?? WorkReport()
         let reply = try port.give(
-            slots.count, of: stride, as: header, ready: timing?.ready, report: report)
+            slots.count, of: stride, as: header, ready: timing?.ready, report: report,
+            isWritten: false)
         return .exchange(reply, report, payloadByteCount: 0)
     }
 

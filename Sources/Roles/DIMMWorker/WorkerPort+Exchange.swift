@@ -49,11 +49,14 @@ extension WorkerPort {
 
     /// Sends neurons that have been read to the DIMM that `request` names.
     ///
-    /// - Parameter fill: writes the parcels behind the header.
+    /// - Parameters:
+    ///   - isWritten: whether the parcels' bytes mean anything.
+    ///   - fill: writes the parcels behind the header.
     /// - Returns: the answer to the request.
     func give(
         _ count: Int, of parcelByteCount: Int, as request: MessageHeader, ready: EmulatedTime?,
-        report: WorkReport, _ fill: (inout MutableRawSpan) -> Void = { _ in }
+        report: WorkReport, isWritten: Bool = true,
+        _ fill: (inout MutableRawSpan) -> Void = { _ in }
     ) throws(LinkError) -> MessageHeader {
         let reply = try finished(
             request.answer(.neuronsGiven, count: count, ready: ready), report
@@ -65,7 +68,11 @@ extension WorkerPort {
         let peer = try peer(request.auxiliary)
         // What a lost worker was to get is lost; the one in its place will say that none came.
         try Self.crossing(request.auxiliary, orIfGone: ()) { () throws(LinkError) in
-            try peer.send(byteCount: MessageHeader.byteCount + count * parcelByteCount) {
+            let byteCount = MessageHeader.byteCount + count * parcelByteCount
+            try peer.send(
+                byteCount: byteCount,
+                writtenByteCount: isWritten ? byteCount : MessageHeader.byteCount
+            ) {
                 transfer.encode(into: &$0)
                 fill(&$0)
             }

@@ -16,11 +16,9 @@ struct RequestJournal {
     }
 
     private enum Content {
-        case whole([UInt8])
+        case whole(KeptMessage)
         /// Rows that the journal keeps elsewhere.
         case rows
-        /// Only its size means anything.
-        case size(Int)
     }
 
     /// A block of neurons in a worker.
@@ -32,9 +30,9 @@ struct RequestJournal {
     /// `nil` for a model known by its shape alone, whose keys and values have no content.
     private(set) var rows: RowJournal?
     /// Everything before the worker is ready.
-    private var setUp: [[UInt8]] = []
+    private var setUp: [KeptMessage] = []
     private(set) var isReady = false
-    private var clock: [UInt8]?
+    private var clock: KeptMessage?
     /// What slots hold where that is not as they were set up.
     private var places: [Block: [UInt32: UInt32?]] = [:]
     private var sent: [Sent] = []
@@ -52,9 +50,9 @@ struct RequestJournal {
     // MARK: Noting
 
     /// Notes a message that is about to be sent.
-    mutating func note(_ header: MessageHeader, _ message: [UInt8]) {
+    mutating func note(_ header: MessageHeader, _ message: KeptMessage) {
         var content = Content.whole(message)
-        let bytes = unsafe message.span.bytes
+        let bytes = unsafe message.written.span.bytes
         switch header.kind {
         case .configure, .configureShape, .setHomes, .setActivityRule:
             setUp.append(message)
@@ -63,7 +61,7 @@ struct RequestJournal {
             clock = message
         case .storeKeysAndValues:
             rows?.noteStored(header, bytes)
-            content = rows == nil ? .size(message.count) : .rows
+            if rows != nil { content = .rows }
         case .shutDown:
             isLeaving = true
         case .attend:
@@ -99,7 +97,7 @@ struct RequestJournal {
     private mutating func noteTaken(_ request: Sent) {
         guard case .whole(let message) = request.content,
             let arrivals = try? NeuronArrivals(
-                decoding: unsafe message.span.bytes, count: request.header.count)
+                decoding: unsafe message.written.span.bytes, count: request.header.count)
         else { return }
         let block = Block(layer: request.header.layer, block: request.header.position)
         for entry in arrivals.entries {
@@ -113,10 +111,10 @@ struct RequestJournal {
     var owed: MessageHeader? { sent.first { $0.header.kind.isAnsweredRequest }?.header }
 
     /// What a new worker is sent until it reports that it is ready.
-    var setUpMessages: [[UInt8]] { setUp }
+    var setUpMessages: [KeptMessage] { setUp }
 
     /// Sent on a clock's start; `nil` before.
-    var clockMessage: [UInt8]? { clock }
+    var clockMessage: KeptMessage? { clock }
 
     /// What slots of each block hold that differ from the set-up, in a fixed order.
     var placements: [(layer: Int, block: Int, entries: [NeuronPlacements.Entry])] {
@@ -133,7 +131,7 @@ struct RequestJournal {
 
     /// For a new worker, whose state was rebuilt with `sentCount` messages behind its being
     /// ready: only requests that are owed an answer are sent again.
-    mutating func owedMessages(after sentCount: Int) -> [[UInt8]] {
+    mutating func owedMessages(after sentCount: Int) -> [KeptMessage] {
         sent.removeAll { !$0.header.kind.isAnsweredRequest }
         nextIndex = sentCount
         rebuildCount = sentCount
@@ -148,7 +146,7 @@ struct RequestJournal {
     /// not got. What it was asked again alone is found as what it owes.
     ///
     /// - Returns: `nil` when it was one of those that rebuilt the worker's state.
-    mutating func messages(from index: Int) -> [[UInt8]]? {
+    mutating func messages(from index: Int) -> [KeptMessage]? {
         guard index >= rebuildCount else { return nil }
         guard
             let place = sent.firstIndex(where: { $0.index >= index })
@@ -158,11 +156,11 @@ struct RequestJournal {
     }
 
     /// For a worker whose answer came damaged: it has the requests, and repeats its answers.
-    mutating func requestsAgain() -> [[UInt8]] {
+    mutating func requestsAgain() -> [KeptMessage] {
         let again = sent.filter { $0.header.kind.isAnsweredRequest }
         // They keep their numbers: should the first sending turn out damaged, it is found by them.
         nextIndex += again.count
-        return again.map(bytes)
+        return again.map(kept)
     }
 
     /// The worker is about to be told to go on, by a message that counts, too.
@@ -171,21 +169,17 @@ struct RequestJournal {
         nextIndex += 1
     }
 
-    private mutating func number(from start: Int) -> [[UInt8]] {
+    private mutating func number(from start: Int) -> [KeptMessage] {
         for place in sent.indices[start...] {
             sent[place].index = nextIndex
             nextIndex += 1
         }
-        return sent[start...].map(bytes)
+        return sent[start...].map(kept)
     }
 
-    private func bytes(of message: Sent) -> [UInt8] {
+    private func kept(_ message: Sent) -> KeptMessage {
         switch message.content {
-        case .whole(let bytes): return bytes
-        case .size(let byteCount):
-            return encoded(message.header, payloadByteCount: byteCount - MessageHeader.byteCount) {
-                _ in
-            }
+        case .whole(let message): return message
         case .rows:
             let floats = rows?.floats(of: message.header) ?? []
             return encoded(message.header, payloadByteCount: 4 * floats.count) {
@@ -195,14 +189,16 @@ struct RequestJournal {
     }
 }
 
-/// A message as bytes.
+/// A message to keep; of its payload `fill` writes the first `writtenByteCount` bytes, or all.
 func encoded(
-    _ header: MessageHeader, payloadByteCount: Int, _ fill: (inout MutableRawSpan) -> Void
-) -> [UInt8] {
-    var message = [UInt8](repeating: 0, count: MessageHeader.byteCount + payloadByteCount)
-    var elements = message.mutableSpan
-    var bytes = unsafe elements.mutableBytes
-    header.encode(into: &bytes)
-    fill(&bytes)
-    return message
+    _ header: MessageHeader, payloadByteCount: Int, writtenByteCount: Int? = nil,
+    _ fill: (inout MutableRawSpan) -> Void
+) -> KeptMessage {
+    KeptMessage(
+        byteCount: MessageHeader.byteCount + payloadByteCount,
+        writtenByteCount: MessageHeader.byteCount + (writtenByteCount ?? payloadByteCount)
+    ) {
+        header.encode(into: &$0)
+        fill(&$0)
+    }
 }

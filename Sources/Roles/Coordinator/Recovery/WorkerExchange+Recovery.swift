@@ -6,7 +6,7 @@ import Messages
 extension WorkerExchange {
     /// Sends a message that is noted first, so that it is sent again should the worker fail.
     func sendMended(
-        _ header: MessageHeader, _ message: [UInt8], to dimm: Int
+        _ header: MessageHeader, _ message: KeptMessage, to dimm: Int
     ) throws(CoordinatorError) {
         state.journals[dimm].note(header, message)
         do {
@@ -16,10 +16,8 @@ extension WorkerExchange {
         }
     }
 
-    private func transmit(_ message: [UInt8], to dimm: Int) throws(LinkError) {
-        try state.links[dimm].send(byteCount: message.count) {
-            $0.store(message.span, at: 0)
-        }
+    private func transmit(_ message: KeptMessage, to dimm: Int) throws(LinkError) {
+        try message.send(over: state.links[dimm])
     }
 
     // MARK: Damaged messages
@@ -41,7 +39,7 @@ extension WorkerExchange {
         }
         note(
             damage, of: dimm,
-            repeating: messages.reduce(0) { $0 + $1.count - MessageHeader.byteCount })
+            repeating: messages.reduce(0) { $0 + $1.byteCount - MessageHeader.byteCount })
         let resume = MessageHeader(.resume, count: index, step: 0)
         do {
             try transmit(encoded(resume, payloadByteCount: 0) { _ in }, to: dimm)
