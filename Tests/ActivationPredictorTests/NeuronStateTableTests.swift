@@ -3,7 +3,7 @@ import PackedSets
 import SeededRandom
 import Testing
 
-/// Sixteen states in a word against one state at a time.
+/// Sixty-four states at once against one state at a time.
 @Suite struct NeuronStateTableTests {
     static let neuronCounts = [0, 1, 15, 16, 17, 63, 64, 65, 130, 1536]
 
@@ -106,9 +106,9 @@ import Testing
         #expect(NeuronStates(layout: layout).byteCount == 236 * 1024)
     }
 
-    @Test func `Seventeen neurons take two words`() {
+    @Test func `Each 64 neurons take four words`() {
         #expect(NeuronStateTable(neuronCount: 0).byteCount == 0)
-        #expect(NeuronStateTable(neuronCount: 16).byteCount == 8)
-        #expect(NeuronStateTable(neuronCount: 17).byteCount == 16)
+        #expect(NeuronStateTable(neuronCount: 64).byteCount == 32)
+        #expect(NeuronStateTable(neuronCount: 65).byteCount == 64)
     }
 }

@@ -4,7 +4,9 @@
 /// words, where counting member by member costs a step for each.
 package struct MembershipCounts: Equatable, Sendable {
     package let elementCount: Int
-    private var planes: [[UInt64]] = []  // [bits][words]; the last one is never all zero
+    /// Bits that the highest count needs.
+    private var bitCount = 0
+    private var planes: [UInt64] = []  // [words][bits]
 
     /// No set added yet.
     package init(elementCount: Int) {
@@ -16,44 +18,68 @@ package struct MembershipCounts: Equatable, Sendable {
     package init(_ counts: [UInt32]) {
         self.init(elementCount: counts.count)
         let highest = counts.max() ?? 0
-        let wordCount = PackedSet.wordCount(elementCount: elementCount)
-        for bit in 0..<(UInt32.bitWidth - highest.leadingZeroBitCount) {
-            var plane = Array(repeating: UInt64(0), count: wordCount)
-            for (element, count) in counts.enumerated() where count >> UInt32(bit) & 1 == 1 {
-                plane[element / 64] |= 1 << UInt64(element % 64)
+        bitCount = UInt32.bitWidth - highest.leadingZeroBitCount
+        planes = Array(
+            repeating: 0, count: bitCount * PackedSet.wordCount(elementCount: elementCount))
+        for (element, count) in counts.enumerated() {
+            for bit in 0..<bitCount where count >> UInt32(bit) & 1 == 1 {
+                planes[element / 64 * bitCount + bit] |= 1 << UInt64(element % 64)
             }
-            planes.append(plane)
         }
     }
 
     /// - Precondition: `set` has as many elements.
     package mutating func add(_ set: PackedSet) {
         precondition(set.elementCount == elementCount)
-        for (index, word) in set.words.enumerated() {
-            var carry = word
+        let words = set.words
+        for index in words.indices {
+            var carry = words[index]
             var bit = 0
             while carry != 0 {
-                if bit == planes.count {
-                    planes.append(Array(repeating: 0, count: set.words.count))
-                }
-                let sum = planes[bit][index]
-                planes[bit][index] = sum ^ carry
+                if bit == bitCount { addPlane(wordCount: words.count) }
+                let place = index &* bitCount &+ bit
+                let sum = planes[place]
+                planes[place] = sum ^ carry
                 carry &= sum
-                bit += 1
+                bit &+= 1
             }
         }
+    }
+
+    private mutating func addPlane(wordCount: Int) {
+        let old = planes
+        planes = []
+        planes.reserveCapacity(old.count + wordCount)
+        for index in 0..<wordCount {
+            planes += old[index * bitCount..<(index + 1) * bitCount]
+            planes.append(0)
+        }
+        bitCount += 1
+    }
+
+    /// How often the members of `set` were counted, all together.
+    package func total(in set: PackedSet) -> Int {
+        precondition(set.elementCount == elementCount)
+        let words = set.words
+        var total = 0
+        for index in words.indices where words[index] != 0 {
+            for bit in 0..<bitCount {
+                let plane = planes[index &* bitCount &+ bit]
+                total &+= (plane & words[index]).nonzeroBitCount &<< bit
+            }
+        }
+        return total
     }
 
     /// [elements].
     package var values: [UInt32] {
         var counts = Array(repeating: UInt32(0), count: elementCount)
-        for (bit, plane) in planes.enumerated() {
-            for (index, word) in plane.enumerated() {
-                var rest = word
-                while rest != 0 {
-                    counts[64 * index + rest.trailingZeroBitCount] |= 1 << UInt32(bit)
-                    rest &= rest - 1
-                }
+        for (place, plane) in planes.enumerated() {
+            let (index, bit) = place.quotientAndRemainder(dividingBy: bitCount)
+            var rest = plane
+            while rest != 0 {
+                counts[64 * index + rest.trailingZeroBitCount] |= 1 << UInt32(bit)
+                rest &= rest - 1
             }
         }
         return counts

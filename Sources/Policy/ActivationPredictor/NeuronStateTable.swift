@@ -3,13 +3,11 @@ package import PackedSets
 /// The recent activity of the neurons of one block as a number 0...15 each: up when a neuron was
 /// active, down when not, and never out of that range.
 ///
-/// Sixteen states share a 64-bit word, neuron `n` in bits 4(n mod 16) and up of word n / 16, and
-/// are updated and compared together. A word of a ``PackedSet`` meets four words of states. States
-/// past the last neuron stay 0.
+/// The states of 64 neurons are four words, one for each bit of theirs, and are updated and compared
+/// together: words 4w to 4w + 3 belong to word `w` of a ``PackedSet``. States past the last neuron
+/// stay 0.
 package struct NeuronStateTable: Equatable, Sendable {
     package static let maximumState = 15
-    /// Words of states that belong to one word of a set.
-    private static let wordsPerSetWord = 4
 
     package let neuronCount: Int
     private var words: [UInt64]
@@ -18,25 +16,50 @@ package struct NeuronStateTable: Equatable, Sendable {
     package init(neuronCount: Int) {
         precondition(neuronCount >= 0)
         self.neuronCount = neuronCount
-        let laneCount = StateLanes.laneCount
-        words = Array(repeating: 0, count: (neuronCount + laneCount - 1) / laneCount)
+        let setWordCount = PackedSet.wordCount(elementCount: neuronCount)
+        words = Array(repeating: 0, count: StatePlanes.count * setWordCount)
     }
 
-    /// Memory of the states: half a byte each, in whole words.
+    /// Memory of the states: half a byte each, 64 at a time.
     package var byteCount: Int { 8 * words.count }
 
     // MARK: One neuron
 
     package func state(of neuron: Int) -> Int {
         precondition(neuron >= 0 && neuron < neuronCount)
-        return Int(words[neuron / 16] >> UInt64(4 * (neuron % 16)) & 15)
+        let first = StatePlanes.count * (neuron / 64)
+        return (0..<StatePlanes.count).reduce(0) {
+            $0 | Int(words[first + $1] >> UInt64(neuron % 64) & 1) << $1
+        }
     }
 
     package mutating func setState(_ state: Int, of neuron: Int) {
         precondition(neuron >= 0 && neuron < neuronCount)
         precondition(state >= 0 && state <= Self.maximumState)
-        let shift = UInt64(4 * (neuron % 16))
-        words[neuron / 16] = words[neuron / 16] & ~(15 << shift) | UInt64(state) << shift
+        let first = StatePlanes.count * (neuron / 64)
+        let bit: UInt64 = 1 << UInt64(neuron % 64)
+        for plane in 0..<StatePlanes.count {
+            let isSet = state >> plane & 1 == 1
+            words[first + plane] = words[first + plane] & ~bit | (isSet ? bit : 0)
+        }
+    }
+
+    /// The states of the neurons of word `setIndex` of a set.
+    @inline(__always)
+    private func planes(at setIndex: Int) -> StatePlanes {
+        let first = StatePlanes.count &* setIndex
+        return StatePlanes(
+            plane0: words[first], plane1: words[first &+ 1], plane2: words[first &+ 2],
+            plane3: words[first &+ 3])
+    }
+
+    @inline(__always)
+    private mutating func setPlanes(_ planes: StatePlanes, at setIndex: Int) {
+        let first = StatePlanes.count &* setIndex
+        words[first] = planes.plane0
+        words[first &+ 1] = planes.plane1
+        words[first &+ 2] = planes.plane2
+        words[first &+ 3] = planes.plane3
     }
 
     // MARK: Start
@@ -61,9 +84,16 @@ package struct NeuronStateTable: Equatable, Sendable {
     package mutating func initialise(activeCounts: [UInt32], tokenCount: Int) {
         precondition(activeCounts.count == neuronCount)
         for index in words.indices { words[index] = 0 }
-        for (neuron, count) in activeCounts.enumerated() {
-            let state = Self.initialState(activeCount: Int(count), tokenCount: tokenCount)
-            words[neuron / 16] |= UInt64(state) << UInt64(4 * (neuron % 16))
+        var states: [UInt32: UInt64] = [:]
+        for (neuron, count) in activeCounts.enumerated() where count > 0 {
+            let state =
+                states[count]
+                ?? UInt64(Self.initialState(activeCount: Int(count), tokenCount: tokenCount))
+            states[count] = state
+            let first = StatePlanes.count &* (neuron / 64)
+            for plane in 0..<StatePlanes.count {
+                words[first &+ plane] |= (state &>> UInt64(plane) & 1) &<< UInt64(neuron % 64)
+            }
         }
     }
 
@@ -83,25 +113,14 @@ package struct NeuronStateTable: Equatable, Sendable {
         precondition(observed == nil || observed?.elementCount == neuronCount)
         let activeWords = active.words
         let observedWords = observed?.words
-        let gain = UInt64(gain)
-        let decay = UInt64(decay)
-        for (setIndex, activeWord) in activeWords.enumerated() {
-            let observedWord = observedWords?[setIndex] ?? .max
-            let risingWord = observedWord & activeWord
-            let first = setIndex * Self.wordsPerSetWord
-            let end = min(first + Self.wordsPerSetWord, words.count)
-            var shift: UInt64 = 0
-            for index in first..<end {
-                let rising = StateLanes.spread(risingWord &>> shift)
-                let moving =
-                    observedWords == nil
-                    ? StateLanes.lowBits : StateLanes.spread(observedWord &>> shift)
-                // At most 15 in each lane: the products do not cross lanes.
-                words[index] = StateLanes.subtractSaturating(
-                    StateLanes.addSaturating(words[index], rising &* gain),
-                    (moving ^ rising) &* decay)
-                shift &+= 16
-            }
+        let gain = StatePlanes.Constant(gain)
+        let decay = StatePlanes.Constant(decay)
+        for (index, activeWord) in activeWords.enumerated() {
+            let observedWord = observedWords?[index] ?? .max
+            var planes = planes(at: index)
+            planes.add(gain, where: observedWord & activeWord)
+            planes.subtract(decay, where: observedWord & ~activeWord)
+            setPlanes(planes, at: index)
         }
     }
 
@@ -119,20 +138,14 @@ package struct NeuronStateTable: Equatable, Sendable {
         var flags = FlagBytes(elementCount: below.elementCount)
         flags.load(below.words)
         var raised = self
-        for setIndex in below.words.indices where 64 * setIndex < neuronCount {
+        let weight = StatePlanes.Constant(weight)
+        for index in below.words.indices where 64 * index < neuronCount {
             let active = ParentLookup.word(
-                firstChild: 64 * setIndex, parents: parents.span, isActive: flags.bytes.span)
-            let first = setIndex * Self.wordsPerSetWord
-            let end = min(first + Self.wordsPerSetWord, words.count)
-            var shift: UInt64 = 0
-            for index in first..<end {
-                for bits in [active.any, active.both] {
-                    raised.words[index] = StateLanes.addSaturating(
-                        raised.words[index],
-                        StateLanes.spread(bits &>> shift) &* UInt64(weight))
-                }
-                shift &+= 16
-            }
+                firstChild: 64 * index, parents: parents.span, isActive: flags.bytes.span)
+            var planes = raised.planes(at: index)
+            planes.add(weight, where: active.any)
+            planes.add(weight, where: active.both)
+            raised.setPlanes(planes, at: index)
         }
         return raised
     }
@@ -141,9 +154,11 @@ package struct NeuronStateTable: Equatable, Sendable {
     package func neurons(above threshold: Int) -> PackedSet {
         guard threshold >= 0 else { return .full(elementCount: neuronCount) }
         var set = PackedSet(elementCount: neuronCount)
-        for index in set.words.indices {
-            set.setWord(word(above: threshold, at: index), at: index)
-        }
+        guard threshold < Self.maximumState else { return set }
+        let threshold = StatePlanes.Constant(threshold)
+        var above = set.words
+        for index in above.indices { above[index] = planes(at: index).above(threshold) }
+        set.setWords(above)
         return set
     }
 
@@ -154,20 +169,9 @@ package struct NeuronStateTable: Equatable, Sendable {
         return set
     }
 
-    /// Word `setIndex` of the set of neurons above `threshold`, which is not negative.
+    /// Word `setIndex` of the set of neurons above `threshold`.
     @inline(__always)
-    func word(above threshold: Int, at setIndex: Int) -> UInt64 {
-        guard threshold < Self.maximumState else { return 0 }
-        let complements = StateLanes.broadcast(Self.maximumState - threshold)
-        let first = setIndex * Self.wordsPerSetWord
-        let end = min(first + Self.wordsPerSetWord, words.count)
-        var word: UInt64 = 0
-        var shift: UInt64 = 0
-        for index in first..<end {
-            let above = StateLanes.above(words[index], complements: complements)
-            word |= StateLanes.gather(above) &<< shift
-            shift &+= 16
-        }
-        return word
+    func word(above threshold: StatePlanes.Constant, at setIndex: Int) -> UInt64 {
+        planes(at: setIndex).above(threshold)
     }
 }

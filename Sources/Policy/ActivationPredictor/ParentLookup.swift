@@ -31,6 +31,30 @@ enum ParentLookup {
         return (any, both)
     }
 
+    /// As ``word(firstChild:parents:isActive:)``, right for the children in `chosen` only; of few, no
+    /// others are looked up.
+    @inline(__always)
+    static func word(
+        firstChild: Int, parents: Span<UInt16>, isActive: Span<UInt8>, of chosen: UInt64
+    ) -> (any: UInt64, both: UInt64) {
+        guard chosen.nonzeroBitCount <= fewChildren else {
+            return word(firstChild: firstChild, parents: parents, isActive: isActive)
+        }
+        var (any, both): (UInt64, UInt64) = (0, 0)
+        var rest = chosen
+        while rest != 0 {
+            let child = UInt64(truncatingIfNeeded: rest.trailingZeroBitCount)
+            let count = count(firstChild &+ Int(child), parents, isActive)
+            any |= ((count | count &>> 1) & 1) &<< child
+            both |= (count &>> 1) &<< child
+            rest &= rest &- 1
+        }
+        return (any, both)
+    }
+
+    /// Up to so many of 64 children are faster looked up one by one.
+    private static let fewChildren = 20
+
     /// The low bits of eight bytes side by side: byte `k` moves from bit 8k to bit 56 + k, and no
     /// two partial products meet on the way.
     @inline(__always)

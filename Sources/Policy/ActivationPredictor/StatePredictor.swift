@@ -79,11 +79,15 @@ package struct StatePredictor: ActivityPredictor {
         case (.tokenOnly, let table?, _):
             predictHot(table, into: &predicted)
         case (.layerOnly, _, let children?):
-            for index in predicted.words.indices {
-                let active = ParentLookup.word(
-                    firstChild: 64 * index, parents: children.span, isActive: below.bytes.span)
-                predicted.setWord(active.both, at: index)
+            var words = predicted.words
+            for index in words.indices {
+                words[index] =
+                    ParentLookup.word(
+                        firstChild: 64 * index, parents: children.span,
+                        isActive: below.bytes.span
+                    ).both
             }
+            predicted.setWords(words)
         default: preconditionFailure("a \(rule) predictor was made without what it reads")
         }
     }
@@ -94,9 +98,7 @@ package struct StatePredictor: ActivityPredictor {
     }
 
     private func predictHot(_ table: NeuronStateTable, into predicted: inout PackedSet) {
-        for index in predicted.words.indices {
-            predicted.setWord(table.word(above: constants.hotThreshold, at: index), at: index)
-        }
+        predicted = table.neurons(above: constants.hotThreshold)
     }
 
     /// s1 + lambda s2 > T is: above T alone, or above T - lambda with a parent active, or above
@@ -105,18 +107,28 @@ package struct StatePredictor: ActivityPredictor {
         _ states: NeuronStateTable, _ parents: [UInt16], into predicted: inout PackedSet
     ) {
         let weight = constants.correlationWeight
-        let none = constants.activeThreshold
+        let alone = Threshold(constants.activeThreshold)
+        let withOne = Threshold(constants.activeThreshold - weight)
+        let withBoth = Threshold(constants.activeThreshold - 2 * weight)
         let (parents, isActive) = (parents.span, below.bytes.span)
-        for index in 0..<PackedSet.wordCount(elementCount: predicted.elementCount) {
-            let all = predicted.fullWord(at: index)
-            let alone = states.word(aboveAny: none, at: index, everyone: all)
-            let withOne = states.word(aboveAny: none - weight, at: index, everyone: all)
-            let withBoth = states.word(aboveAny: none - 2 * weight, at: index, everyone: all)
-            let active = ParentLookup.word(
-                firstChild: 64 * index, parents: parents, isActive: isActive)
-            predicted.setWord(
-                alone | withOne & active.any | withBoth & active.both, at: index)
+        var words = predicted.words
+        for index in words.indices {
+            let everyone = predicted.fullWord(at: index)
+            let alone = alone.word(of: states, at: index, everyone: everyone)
+            let withBoth = withBoth.word(of: states, at: index, everyone: everyone)
+            // Parents decide about the others alone.
+            let undecided = withBoth & ~alone
+            var word = alone
+            if undecided != 0 {
+                let withOne = withOne.word(of: states, at: index, everyone: everyone)
+                let active = ParentLookup.word(
+                    firstChild: 64 &* index, parents: parents, isActive: isActive,
+                    of: undecided)
+                word |= withOne & active.any | withBoth & active.both
+            }
+            words[index] = word
         }
+        predicted.setWords(words)
     }
 
     package mutating func observe(
@@ -126,12 +138,29 @@ package struct StatePredictor: ActivityPredictor {
     }
 }
 
-extension NeuronStateTable {
-    /// As ``word(above:at:)``, for thresholds below 0 too: then `everyone` is above.
+/// What a state must be above, below 0 and beyond the highest state, too: then everyone is, or
+/// nobody.
+private enum Threshold {
+    case everyone
+    case nobody
+    case above(StatePlanes.Constant)
+
+    init(_ value: Int) {
+        if value < 0 {
+            self = .everyone
+        } else if value >= NeuronStateTable.maximumState {
+            self = .nobody
+        } else {
+            self = .above(StatePlanes.Constant(value))
+        }
+    }
+
     @inline(__always)
-    fileprivate func word(
-        aboveAny threshold: Int, at index: Int, everyone: UInt64
-    ) -> UInt64 {
-        threshold < 0 ? everyone : word(above: threshold, at: index)
+    func word(of states: NeuronStateTable, at index: Int, everyone: UInt64) -> UInt64 {
+        switch self {
+        case .everyone: everyone
+        case .nobody: 0
+        case .above(let threshold): states.word(above: threshold, at: index)
+        }
     }
 }

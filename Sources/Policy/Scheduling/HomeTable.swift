@@ -118,6 +118,12 @@ package struct HomeTable: Equatable, Sendable {
         residents[layer][block].map { $0.intersectionCount(neurons) }
     }
 
+    /// How many of the counted neurons are at home on each DIMM, each as often as it was counted,
+    /// [dimms].
+    package func loads(of counts: MembershipCounts, layer: Int, block: Int) -> [Int] {
+        residents[layer][block].map { counts.total(in: $0) }
+    }
+
     /// Memory neither taken nor reserved; nil where memory is not limited.
     package func freeByteCount(dimm: Int) -> Int? { memory == nil ? nil : freeByteCounts[dimm] }
 

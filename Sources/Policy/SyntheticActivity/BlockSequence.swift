@@ -101,16 +101,20 @@ struct BlockSequence: Sendable {
             }
         }
         for layer in active.indices {
+            var shown = active[layer].words
             for word in values.indices {
                 let differences = upset(word: word, process, using: &random)
-                show(values[word] ^ differences.first, ofWord: word, pairWord: word, layer, process)
+                show(
+                    values[word] ^ differences.first, ofWord: word, pairWord: word, layer,
+                    process, in: &shown)
                 let second = word + process.pairWordCount
                 if second < process.order.wordCount {
                     show(
                         values[word] ^ differences.second, ofWord: second, pairWord: word, layer,
-                        process)
+                        process, in: &shown)
                 }
             }
+            active[layer].setWords(shown)
         }
     }
 
@@ -141,9 +145,10 @@ struct BlockSequence: Sendable {
     }
 
     /// Writes new values of the refreshed pairs to their neurons in a layer.
-    private mutating func show(
+    @inline(__always)
+    private func show(
         _ newValues: UInt64, ofWord word: Int, pairWord: Int, _ layer: Int,
-        _ process: BlockProcess
+        _ process: BlockProcess, in shown: inout [UInt64]
     ) {
         let (position, rotation) = process.order.place(ofWord: word, layer: layer)
         var changing = rotatedLeft(refreshed[pairWord], by: rotation)
@@ -151,9 +156,8 @@ struct BlockSequence: Sendable {
         if process.neuronCount - elementsBefore < 64 {
             changing &= 1 << UInt64(process.neuronCount - elementsBefore) - 1
         }
-        let old = active[layer].words[position]
-        let shown = rotatedLeft(newValues, by: rotation)
-        active[layer].setWord(old ^ ((old ^ shown) & changing), at: position)
+        let old = shown[position]
+        shown[position] = old ^ ((old ^ rotatedLeft(newValues, by: rotation)) & changing)
     }
 
     /// A value from the lower 62 bits of a random word: the context, or active as often as the

@@ -138,26 +138,32 @@ struct Migration: Sendable {
     ) {
         guard !isHeld else { return }
         let block = NeuronPlaces.block
-        var loads = Array(repeating: 0, count: places.homes.dimmCount)
-        var unmoved = loads
         for set in foreseen ?? cold {
             rebalancer.observe(layer: layer, block: block, activeCold: set)
         }
-        for set in cold {
-            for (dimm, load) in places.homes.loads(of: set, layer: layer, block: block).enumerated()
-            {
-                loads[dimm] += load
-            }
-            for (dimm, load) in homesAtStart.loads(of: set, layer: layer, block: block).enumerated()
-            {
-                unmoved[dimm] += load
-            }
-        }
+        let (loads, unmoved) = loads(of: cold, layer: layer)
         record.imbalance.add(loads: loads)
         record.imbalanceUnmoved.add(loads: unmoved)
         states[layer].update(
             active: active, observed: policy.constants.unobserved == .held ? observed : nil,
             gain: policy.constants.gain, decay: policy.constants.decay)
+    }
+
+    /// What each DIMM has to do, and what it would have had no neuron moved, [dimms].
+    private func loads(of cold: [PackedSet], layer: Int) -> (now: [Int], unmoved: [Int]) {
+        let block = NeuronPlaces.block
+        let now: [Int]
+        let unmoved: () -> [Int]
+        if cold.count == 1 {
+            now = places.homes.loads(of: cold[0], layer: layer, block: block)
+            unmoved = { homesAtStart.loads(of: cold[0], layer: layer, block: block) }
+        } else {
+            var counts = MembershipCounts(elementCount: active.elementCount)
+            for set in cold { counts.add(set) }
+            now = places.homes.loads(of: counts, layer: layer, block: block)
+            unmoved = { homesAtStart.loads(of: counts, layer: layer, block: block) }
+        }
+        return (now, record.remapCount == 0 ? now : unmoved())
     }
 
     /// How active the layer's neurons were of late.

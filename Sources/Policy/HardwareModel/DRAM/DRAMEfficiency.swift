@@ -78,25 +78,29 @@ package struct DRAMEfficiency: Hashable, Sendable {
 
 /// Efficiencies that were already simulated; a plain value, kept by whoever asks.
 package struct DRAMEfficiencyTable: Sendable {
-    private struct Key: Hashable {
+    private struct Entry {
         let configuration: DRAMConfiguration
-        let workload: DRAMWorkload
+        let efficiency: DRAMEfficiency
     }
 
-    private var known: [Key: DRAMEfficiency] = [:]
+    /// By workload; compared, a configuration costs less than to be hashed.
+    private var known: [DRAMWorkload: [Entry]] = [:]
 
     package init() {}
 
-    package var count: Int { known.count }
+    package var count: Int { known.values.reduce(0) { $0 + $1.count } }
 
     /// Simulates a workload once and remembers it.
     package mutating func efficiency(
         of workload: DRAMWorkload, in model: DRAMModel
     ) throws(HardwareModelError) -> DRAMEfficiency {
-        let key = Key(configuration: model.configuration, workload: workload)
-        if let efficiency = known[key] { return efficiency }
+        let entries = known[workload] ?? []
+        for entry in entries where entry.configuration == model.configuration {
+            return entry.efficiency
+        }
         let efficiency = try model.efficiency(of: workload)
-        known[key] = efficiency
+        known[workload] =
+            entries + [Entry(configuration: model.configuration, efficiency: efficiency)]
         return efficiency
     }
 }
