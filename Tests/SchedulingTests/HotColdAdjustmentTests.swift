@@ -7,10 +7,10 @@ import Testing
 
 /// Copies on the GPU: who gets one, over whom, and never more than fit.
 @Suite struct HotColdAdjustmentTests {
-    private func states(_ values: [Int]) -> NeuronStateTable {
+    private func scores(_ values: [Int]) -> NeuronScores {
         var table = NeuronStateTable(neuronCount: values.count)
         for (neuron, state) in values.enumerated() { table.setState(state, of: neuron) }
-        return table
+        return NeuronScores([table])
     }
 
     /// One layer, one block, a copy is 10 bytes.
@@ -29,7 +29,7 @@ import Testing
         _ adjustment: HotColdAdjustment, _ values: [Int], byteLimit: Int = 1000
     ) -> [[Int?]] {
         var copy = adjustment
-        return copy.plan(layer: 0, block: 0, states: states(values), byteLimit: byteLimit).map {
+        return copy.plan(layer: 0, block: 0, scores: scores(values), byteLimit: byteLimit).map {
             [$0.copiedIn, $0.evicted]
         }
     }
@@ -60,12 +60,12 @@ import Testing
     @Test func `A plan takes effect on commit, and an abort leaves all as it was`() {
         var adjustment = adjustment(neuronCount: 4, residents: [0], memory: 20)
         let before = adjustment
-        let table = states([0, 15, 14, 13])
-        let swaps = adjustment.plan(layer: 0, block: 0, states: table, byteLimit: 1000)
+        let table = scores([0, 15, 14, 13])
+        let swaps = adjustment.plan(layer: 0, block: 0, scores: table, byteLimit: 1000)
         #expect(swaps == adjustment.inFlight(layer: 0, block: 0))
         #expect(adjustment.residents(layer: 0, block: 0).members == [0])
         #expect(adjustment.usedByteCount == 20, "reserved")
-        #expect(adjustment.plan(layer: 0, block: 0, states: table, byteLimit: 1000) == [])
+        #expect(adjustment.plan(layer: 0, block: 0, scores: table, byteLimit: 1000) == [])
         var aborted = adjustment
         aborted.abort(layer: 0, block: 0)
         #expect(aborted == before)
@@ -96,7 +96,7 @@ import Testing
             let byteLimit = Int.random(in: 0...300, using: &random)
             let isOpen = !adjustment.inFlight(layer: layer, block: block).isEmpty
             let swaps = adjustment.plan(
-                layer: layer, block: block, states: states(values), byteLimit: byteLimit)
+                layer: layer, block: block, scores: scores(values), byteLimit: byteLimit)
             if let fault = fault(
                 swaps, values, before, adjustment, byteLimit: byteLimit, isOpen: isOpen,
                 bytesPerNeuron: budget.bytesPerNeuron[block])

@@ -19,6 +19,16 @@ package struct FlagBytes: Sendable {
 
     /// Replaces the flags from element `64 × first` on by those of a set's words.
     package mutating func load(_ words: [UInt64], atWord first: Int = 0) {
+        write(words, atWord: first, isAdding: false)
+    }
+
+    /// Adds a set's flags to the bytes, which are counts then; below 256 together.
+    package mutating func add(_ words: [UInt64]) {
+        write(words, atWord: 0, isAdding: true)
+    }
+
+    @inline(__always)
+    private mutating func write(_ words: [UInt64], atWord first: Int, isAdding: Bool) {
         precondition(first >= 0 && 64 * (first + words.count) <= placeOfNobody)
         var target = bytes.mutableSpan
         var raw = unsafe target.mutableBytes
@@ -26,8 +36,13 @@ package struct FlagBytes: Sendable {
         for word in words {
             var rest = word
             for _ in 0..<8 {
+                let old =
+                    isAdding
+                    ? unsafe raw.unsafeLoadUnaligned(
+                        fromUncheckedByteOffset: offset, as: UInt64.self) : 0
                 unsafe raw.storeBytes(
-                    of: Self.spread(rest), toUncheckedByteOffset: offset, as: UInt64.self)
+                    of: old &+ Self.spread(rest), toUncheckedByteOffset: offset,
+                    as: UInt64.self)
                 rest &>>= 8
                 offset &+= 8
             }

@@ -46,7 +46,7 @@ package struct NeuronStateTable: Equatable, Sendable {
 
     /// The states of the neurons of word `setIndex` of a set.
     @inline(__always)
-    private func planes(at setIndex: Int) -> StatePlanes {
+    func planes(at setIndex: Int) -> StatePlanes {
         let first = StatePlanes.count &* setIndex
         return StatePlanes(
             plane0: words[first], plane1: words[first &+ 1], plane2: words[first &+ 2],
@@ -97,6 +97,14 @@ package struct NeuronStateTable: Equatable, Sendable {
         }
     }
 
+    /// The states after a prompt, of one block's neurons.
+    package init(after prefill: PrefillActivity, layer: Int, block: Int) {
+        self.init(neuronCount: prefill.layout.neuronCounts[block])
+        initialise(
+            activeCounts: prefill.activeCounts(layer: layer, block: block),
+            tokenCount: prefill.tokenCount(layer: layer, block: block))
+    }
+
     // MARK: All neurons at once
 
     /// One token: `+gain` for the active, `-decay` for the others, within 0...15.
@@ -122,32 +130,6 @@ package struct NeuronStateTable: Equatable, Sendable {
             planes.subtract(decay, where: observedWord & ~activeWord)
             setPlanes(planes, at: index)
         }
-    }
-
-    /// States plus `weight` for each of a neuron's two parents that is active, at most 15: how
-    /// strongly own activity and parents together speak for a neuron.
-    ///
-    /// - Parameters:
-    ///   - parents: two per neuron, as in ``CorrelationTable``.
-    ///   - below: the active neurons of the layer below; names every parent.
-    package func raised(
-        by weight: Int, forActiveParents parents: [UInt16], below: PackedSet
-    ) -> NeuronStateTable {
-        precondition(weight >= 0 && weight <= Self.maximumState)
-        precondition(parents.count == 2 * neuronCount)
-        var flags = FlagBytes(elementCount: below.elementCount)
-        flags.load(below.words)
-        var raised = self
-        let weight = StatePlanes.Constant(weight)
-        for index in below.words.indices where 64 * index < neuronCount {
-            let active = ParentLookup.word(
-                firstChild: 64 * index, parents: parents.span, isActive: flags.bytes.span)
-            var planes = raised.planes(at: index)
-            planes.add(weight, where: active.any)
-            planes.add(weight, where: active.both)
-            raised.setPlanes(planes, at: index)
-        }
-        return raised
     }
 
     /// The neurons whose state is above `threshold`; all of them when that is negative.

@@ -26,9 +26,8 @@ package struct NeuronStates: Equatable, Sendable {
         precondition(prefill.layout == layout)
         for layer in tables.indices {
             for block in tables[layer].indices {
-                tables[layer][block].initialise(
-                    activeCounts: prefill.activeCounts(layer: layer, block: block),
-                    tokenCount: prefill.tokenCount(layer: layer, block: block))
+                tables[layer][block] = NeuronStateTable(
+                    after: prefill, layer: layer, block: block)
             }
         }
     }

@@ -31,6 +31,32 @@ enum ParentLookup {
         return (any, both)
     }
 
+    /// Over how many sequences the children's parents are active, both together, as a number bit by
+    /// bit: bit `k` of plane `p` is bit `p` of child `firstChild + k`'s.
+    ///
+    /// - Parameters:
+    ///   - counts: of each neuron of the layer below, a byte; at most 127.
+    ///   - bitCount: of the largest number, at most 8.
+    @inline(__always)
+    static func planes(
+        firstChild: Int, parents: Span<UInt16>, counts: Span<UInt8>, bitCount: Int
+    ) -> [8 of UInt64] {
+        var planes: [8 of UInt64] = [0, 0, 0, 0, 0, 0, 0, 0]
+        let childCount = min(64, parents.count / 2 - firstChild)
+        var child = 0
+        while child < childCount {
+            let sums =
+                child &+ 8 <= childCount
+                ? eightCounts(firstChild &+ child, parents, counts)
+                : lastCounts(firstChild &+ child, childCount &- child, parents, counts)
+            for bit in 0..<bitCount {
+                planes[bit] |= pack(sums &>> UInt64(bit) & lowBits) &<< UInt64(child)
+            }
+            child &+= 8
+        }
+        return planes
+    }
+
     /// As ``word(firstChild:parents:isActive:)``, right for the children in `chosen` only; of few, no
     /// others are looked up.
     @inline(__always)

@@ -45,8 +45,10 @@ package struct HotBudget: Equatable, Sendable {
 /// that has no copy gets one, over the resident with the lowest state once room is used up.
 ///
 /// Highest states first, ties to the lowest index, and only over a resident whose state is lower:
-/// otherwise nothing is gained. The copies travel while the GPU is busy with the projection, so
-/// each plan is bounded by the bytes that fit that time; who does not fit waits for the next.
+/// otherwise nothing is gained. In a batch the mean of the sequences' states counts, as the mean of
+/// what the units do for each is what a copy saves. The copies travel while the GPU is busy with
+/// the projection, so each plan is bounded by the bytes that fit that time; who does not fit waits
+/// for the next.
 ///
 /// A plan reserves its room at once and takes effect with ``commit(layer:block:)``, when the
 /// copies have arrived; ``abort(layer:block:)`` leaves everything as it was. A block plans again
@@ -93,15 +95,18 @@ package struct HotColdAdjustment: Equatable, Sendable {
     /// Copies that are planned and neither committed nor aborted.
     package func inFlight(layer: Int, block: Int) -> [HotSwap] { inFlight[layer][block] }
 
-    /// The swaps that one block's states ask for, highest state first; reserves their room.
+    /// The swaps that one block's scores ask for, highest first; reserves their room.
     ///
-    /// - Parameter byteLimit: weights that reach the GPU in the projection's shadow.
+    /// - Parameters:
+    ///   - scores: the states, or what else speaks for a copy; hot is who is above T_h in the mean
+    ///     of the sequences.
+    ///   - byteLimit: of the copies.
     /// - Returns: nothing while the block's last plan is on the way.
     package mutating func plan(
-        layer: Int, block: Int, states: NeuronStateTable, byteLimit: Int
+        layer: Int, block: Int, scores: NeuronScores, byteLimit: Int
     ) -> [HotSwap] {
         guard inFlight[layer][block].isEmpty else { return [] }
-        let swaps = wantedSwaps(layer: layer, block: block, states: states, byteLimit: byteLimit)
+        let swaps = wantedSwaps(layer: layer, block: block, scores: scores, byteLimit: byteLimit)
         usedByteCount += budget.bytesPerNeuron[block] * swaps.count { $0.evicted == nil }
         precondition(usedByteCount <= budget.memoryByteCount)
         inFlight[layer][block] = swaps
@@ -109,40 +114,33 @@ package struct HotColdAdjustment: Equatable, Sendable {
     }
 
     private func wantedSwaps(
-        layer: Int, block: Int, states: NeuronStateTable, byteLimit: Int
+        layer: Int, block: Int, scores: NeuronScores, byteLimit: Int
     ) -> [HotSwap] {
-        precondition(states.neuronCount == layout.neuronCounts[block])
+        precondition(scores.neuronCount == layout.neuronCounts[block])
         precondition(byteLimit >= 0)
         let bytesPerNeuron = budget.bytesPerNeuron[block]
         let swapLimit = byteLimit / bytesPerNeuron
         guard swapLimit > 0, hotThreshold < NeuronStateTable.maximumState else { return [] }
         let resident = residents[layer][block]
+        var wanted = scores.neurons(aboveMean: hotThreshold)
+        wanted.subtract(resident)
+        let candidates = scores.highest(swapLimit, of: wanted)
         let roomInShare =
-            budget.limit(neuronCount: states.neuronCount) - residentCounts[layer][block]
+            budget.limit(neuronCount: scores.neuronCount) - residentCounts[layer][block]
         let roomInMemory = (budget.memoryByteCount - usedByteCount) / bytesPerNeuron
-        var room = min(roomInShare, roomInMemory)
-        var coldest = Coldest(resident, states: states)
+        let room = max(0, min(roomInShare, roomInMemory))
+        let coldest = scores.lowest(max(0, candidates.count - room), of: resident)
         var swaps: [HotSwap] = []
-        var higher = PackedSet(elementCount: states.neuronCount)
-        for state in stride(from: NeuronStateTable.maximumState, to: hotThreshold, by: -1) {
-            let reached = states.neurons(above: state - 1)
-            var wanted = reached
-            wanted.subtract(higher)
-            wanted.subtract(resident)
-            higher = reached
-            for neuron in wanted.members {
-                guard swaps.count < swapLimit else { return swaps }
-                var evicted: Int?
-                if room > 0 {
-                    room -= 1
-                } else {
-                    // Later ones are wanted no more than this one, and find the same resident.
-                    guard let next = coldest.next(below: state) else { return swaps }
-                    evicted = next
-                }
-                swaps.append(
-                    HotSwap(layer: layer, block: block, copiedIn: neuron, evicted: evicted))
+        for (index, neuron) in candidates.enumerated() {
+            var evicted: Int?
+            if index >= room {
+                // Later ones are wanted no more than this one, and find no colder resident.
+                guard index - room < coldest.count,
+                    scores.score(of: coldest[index - room]) < scores.score(of: neuron)
+                else { break }
+                evicted = coldest[index - room]
             }
+            swaps.append(HotSwap(layer: layer, block: block, copiedIn: neuron, evicted: evicted))
         }
         return swaps
     }
@@ -165,32 +163,5 @@ package struct HotColdAdjustment: Equatable, Sendable {
         let swaps = inFlight[layer][block]
         usedByteCount -= budget.bytesPerNeuron[block] * swaps.count { $0.evicted == nil }
         inFlight[layer][block] = []
-    }
-}
-
-/// The residents from the lowest state up, ties to the lowest index, found state by state.
-private struct Coldest {
-    private let states: NeuronStateTable
-    private var state = -1
-    private var left: PackedSet  // residents whose state is above `state`
-    private var found: [Int] = []  // of `state`, not yet taken, descending
-
-    init(_ resident: PackedSet, states: NeuronStateTable) {
-        left = resident
-        self.states = states
-    }
-
-    mutating func next(below limit: Int) -> Int? {
-        while found.isEmpty {
-            guard state + 1 < limit else { return nil }
-            state += 1
-            var above = states.neurons(above: state)
-            above.formIntersection(left)
-            var set = left
-            set.subtract(above)
-            left = above
-            found = set.members.reversed()
-        }
-        return state < limit ? found.removeLast() : nil
     }
 }

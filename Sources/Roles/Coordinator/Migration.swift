@@ -39,7 +39,7 @@ struct Migration: Sendable {
     private let homesAtStart: HomeTable
     private var rebalancer: any Rebalancer
     private var adjustment: HotColdAdjustment?
-    private var states: [NeuronStateTable]  // [layers]
+    private var states: [[NeuronStateTable]]  // [layers][sequences]
     private var planned: [[Remap]]  // [layers]
     private var arrivals: [Arrival] = []
     private var hotArrivals: [HotArrival] = []
@@ -65,10 +65,11 @@ struct Migration: Sendable {
     ///   - places: where the neurons are at the start.
     ///   - hotSet: what bounds the copies on the GPU.
     ///   - hot: who has one, [layers].
-    ///   - prefill: what the prompt showed.
+    ///   - prefill: what all prompts together showed.
+    ///   - states: what each of several prompts left, [layers][sequences]; `nil` for one's.
     init(
         policy: PlacementPolicy, places: NeuronPlaces, hotSet: HotBudget, hot: [[UInt32]],
-        prefill: PrefillActivity
+        prefill: PrefillActivity, states: [[NeuronStateTable]]? = nil
     ) {
         self.policy = policy
         let layout = prefill.layout
@@ -76,13 +77,11 @@ struct Migration: Sendable {
         homesAtStart = places.homes
         rebalancer = policy.rebalancing.rebalancer(
             layout: layout, prefill: prefill, hot: hot, windowTokenCount: policy.windowTokenCount)
-        states = (0..<layout.layerCount).map { layer in
-            var table = NeuronStateTable(neuronCount: layout.neuronCounts[NeuronPlaces.block])
-            table.initialise(
-                activeCounts: prefill.activeCounts(layer: layer, block: NeuronPlaces.block),
-                tokenCount: prefill.tokenCount(layer: layer, block: NeuronPlaces.block))
-            return table
-        }
+        self.states =
+            states
+            ?? (0..<layout.layerCount).map {
+                [NeuronStateTable(after: prefill, layer: $0, block: NeuronPlaces.block)]
+            }
         if policy.adjustsHotSet {
             adjustment = HotColdAdjustment(
                 layout: layout, budget: hotSet, hotThreshold: policy.constants.hotThreshold,
@@ -120,7 +119,7 @@ struct Migration: Sendable {
         guard !isHeld else { return }
         var all = active
         all.formUnion(hotActive)
-        observe(layer: layer, cold: [active], active: all, observed: observed)
+        observe(layer: layer, cold: [active], active: [all], observed: observed.map { [$0] })
         active.removeAll()
         hotActive.removeAll()
     }
@@ -129,11 +128,11 @@ struct Migration: Sendable {
     ///
     /// - Parameters:
     ///   - cold: the neurons that DIMMs computed, for each sequence of the batch.
-    ///   - active: the neurons known to have been active in any.
-    ///   - observed: the neurons of which it is known; `nil` for all.
+    ///   - active: the neurons known to have been active, for each sequence.
+    ///   - observed: the neurons of which it is known, for each; `nil` for all.
     ///   - foreseen: what the rebalancer is told in place of `cold`.
     mutating func observe(
-        layer: Int, cold: [PackedSet], active: PackedSet, observed: PackedSet? = nil,
+        layer: Int, cold: [PackedSet], active: [PackedSet], observed: [PackedSet]? = nil,
         foreseen: [PackedSet]? = nil
     ) {
         guard !isHeld else { return }
@@ -144,9 +143,12 @@ struct Migration: Sendable {
         let (loads, unmoved) = loads(of: cold, layer: layer)
         record.imbalance.add(loads: loads)
         record.imbalanceUnmoved.add(loads: unmoved)
-        states[layer].update(
-            active: active, observed: policy.constants.unobserved == .held ? observed : nil,
-            gain: policy.constants.gain, decay: policy.constants.decay)
+        for (sequence, active) in active.enumerated() {
+            states[layer][sequence].update(
+                active: active,
+                observed: policy.constants.unobserved == .held ? observed?[sequence] : nil,
+                gain: policy.constants.gain, decay: policy.constants.decay)
+        }
     }
 
     /// What each DIMM has to do, and what it would have had no neuron moved, [dimms].
@@ -166,8 +168,11 @@ struct Migration: Sendable {
         return (now, record.remapCount == 0 ? now : unmoved())
     }
 
-    /// How active the layer's neurons were of late.
-    func states(layer: Int) -> NeuronStateTable { states[layer] }
+    /// How active the layer's neurons were of late, for each sequence.
+    func states(layer: Int) -> [NeuronStateTable] { states[layer] }
+
+    /// Whether copies on the GPU change.
+    var adjustsHotSet: Bool { !isHeld && adjustment != nil }
 
     // MARK: Between DIMMs
 
@@ -230,12 +235,13 @@ struct Migration: Sendable {
     ///   - byteLimit: what reaches the GPU in time.
     ///   - neuronLimit: of one message.
     mutating func hotCopies(
-        layer: Int, wanted: NeuronStateTable? = nil, byteLimit: Int, neuronLimit: Int
+        layer: Int, wanted: NeuronScores? = nil, byteLimit: Int, neuronLimit: Int
     ) -> [HotCopies] {
-        guard !isHeld, neuronLimit > 0 else { return [] }
+        guard adjustsHotSet, neuronLimit > 0, byteLimit > 0 else { return [] }
         let swaps =
             adjustment?.plan(
-                layer: layer, block: NeuronPlaces.block, states: wanted ?? states[layer],
+                layer: layer, block: NeuronPlaces.block,
+                scores: wanted ?? NeuronScores(states[layer]),
                 byteLimit: byteLimit) ?? []
         var messages: [HotCopies] = []
         for swap in swaps {

@@ -2,6 +2,8 @@ import ActivationPredictor
 import Messages
 import ModelCatalogue
 import PackedSets
+import Pacing
+import Quantities
 import Scheduling
 
 /// QKV or MLP of a run by shape: where its neurons are, which of them are hot, and what each unit
@@ -21,11 +23,14 @@ struct ShapeBlock {
     private let policy: PlacementPolicy
     private let hotBudget: HotBudget
     private var hot: [PackedSet]  // [layers]
+    private var coldCount = 0
+    private var useful: [Int] = []
     private var homes: [ShapeHomes]  // [layers]
     private var slotWords: [[UInt64]]  // [sequences][words of all DIMMs]
-    /// Known to be active in any sequence, in the layer below the current one.
-    private var knownBelow: PackedSet?
-    private var knownNow: PackedSet
+    /// Known to be active in the current layer, for each sequence.
+    private var knownNow: [PackedSet]
+    /// And in the one below.
+    private var knownBelow: [PackedSet] = []
 
     init(block: Int, options: ShapeOptions, dimmCount: Int) {
         let model = options.model
@@ -59,7 +64,9 @@ struct ShapeBlock {
             repeating: Array(repeating: 0, count: homes.first?.wordCount ?? 0),
             count: options.batchSize)
         known = Array(repeating: nil, count: options.batchSize)
-        knownNow = PackedSet(elementCount: neuronCount)
+        useful = Array(repeating: 1 << 40, count: model.layerCount)
+        knownNow = Array(
+            repeating: PackedSet(elementCount: neuronCount), count: options.batchSize)
         // Copies overwrite copies: their memory stays what the chosen ones take.
         hotBudget = HotBudget(
             hotShare: options.hotShare,
@@ -87,7 +94,10 @@ struct ShapeBlock {
         migration = Migration(
             policy: policy, places: migration.places, hotSet: hotBudget,
             hot: hot.map { $0.members.map { UInt32($0) } },
-            prefill: PrefillActivity(layout: layout, counts: counts, tokenCount: tokenCount))
+            prefill: PrefillActivity(layout: layout, counts: counts, tokenCount: tokenCount),
+            states: counts.indices.map { layer in
+                prompts.map { NeuronStateTable(after: $0, layer: layer, block: block) }
+            })
     }
 
     // MARK: Sizes
@@ -113,7 +123,7 @@ struct ShapeBlock {
 
     /// Which neurons of the layer are known to have been active in a sequence.
     mutating func note(known active: PackedSet, sequence: Int, isLastLayer: Bool) {
-        knownNow.formUnion(active)
+        knownNow[sequence] = active
         known[sequence] = isLastLayer ? nil : active
     }
 
@@ -146,12 +156,13 @@ struct ShapeBlock {
             homes[layer].scatter(rest, into: &slotWords[sequence])
             cold.append(rest)
         }
+        coldCount = union.memberCount - union.intersectionCount(hot[layer])
         hotWork = (
             union.intersectionCount(hot[layer]) * wireBlock.neuronByteCount,
             hotProductCount * wireBlock.weightsPerNeuron
         )
         migration.observe(
-            layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : union,
+            layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : computed,
             foreseen: foreseen?.map { set in
                 var rest = set
                 rest.subtract(hot[layer])
@@ -159,10 +170,21 @@ struct ShapeBlock {
             })
     }
 
+    mutating func noteEnd(
+        _ end: Timekeeper.StepEnd?, layer: Int, machine: EmulatedMachine
+    ) {
+        guard let end, let last = end.arrivals.values.max() else { return }
+        let dimms = Double((last - end.start).picoseconds)
+        let gpu = Double(end.kernelDuration.picoseconds)
+        let one = Double(machine.kernelDuration(byteCount: 1000 * wireBlock.neuronByteCount, macCount: 0).picoseconds - machine.kernelDuration(byteCount: 0, macCount: 0).picoseconds) / 1000
+        guard coldCount > 0, dimms > gpu else { useful[layer] = 0; return }
+        useful[layer] = Int((dimms - gpu) / (one + dimms / Double(coldCount)))
+    }
+    func usefulCopyByteCount(layer: Int) -> Int { useful[layer] > 1 << 30 ? Int.max : useful[layer] * wireBlock.neuronByteCount }
+
     /// The layer is through: what is known of it is what the next one's parents are.
     mutating func endLayer(_ layer: Int) {
-        knownBelow = layer + 1 == hot.count ? nil : knownNow
-        knownNow.removeAll()
+        knownBelow = layer + 1 == hot.count ? [] : knownNow
     }
 
     /// Writes each sequence's set of a DIMM's slots behind the header.
@@ -177,22 +199,24 @@ struct ShapeBlock {
 
     // MARK: Movement
 
-    /// What speaks for a copy on the GPU in place of the states; `nil` for the states themselves.
-    func wanted(layer: Int, by options: ShapeOptions, block: Int) -> NeuronStateTable? {
-        let constants = options.policy.constants
-        let states: NeuronStateTable
-        switch options.hotCriterion {
-        case .none, .token: return nil
-        case .layer: states = NeuronStateTable(neuronCount: neuronCount)
-        case .both: states = migration.states(layer: layer)
+    /// What speaks for copies on the GPU; `nil` where none can be made.
+    func scores(
+        layer: Int, by options: ShapeOptions, block: Int, byteLimit: Int
+    ) -> NeuronScores? {
+        guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
+        let weight = options.policy.constants.correlationWeight
+        var scores = NeuronScores(
+            neuronCount: neuronCount, sequenceCount: batchSize,
+            largest: NeuronStateTable.maximumState + 2 * weight)
+        if options.hotCriterion != .layer {
+            for states in migration.states(layer: layer) { scores.add(states) }
         }
-        guard layer > 0, let knownBelow, let correlations = options.correlations else {
-            return states
+        if options.hotCriterion != .token, layer > 0, let correlations = options.correlations {
+            scores.add(
+                weight, forActiveParents: correlations.parents(layer: layer, block: block),
+                below: knownBelow)
         }
-        return states.raised(
-            by: constants.correlationWeight,
-            forActiveParents: correlations.parents(layer: layer, block: block),
-            below: knownBelow)
+        return scores
     }
 
     /// What counts from now on.

@@ -234,7 +234,8 @@ package struct ShapeCoordinator {
             ledger.add(neuronReads: answer.report.readByteCount, ofDIMM: dimm)
             try engine.note(answer, from: dimm)
         }
-        try engine.endStep()
+        let end = try engine.endStep()
+        blocks[block].noteEnd(end, layer: layer, machine: options.policy.machine)
         try merge(sets.wireBlock.sumByteCount, "merge \(name)", layer: layer)
     }
 
@@ -358,14 +359,16 @@ package struct ShapeCoordinator {
         // MLP neurons first: theirs is most of the work.
         for block in blocks.indices.reversed() {
             let before = blocks[block].migration.record.hotSwapByteCount
+            let byteLimit = min(shadow, blocks[block].usefulCopyByteCount(layer: layer))
             try engine.moveNeurons(
                 of: &blocks[block].migration, layer: layer,
                 MovementSizes(
                     block: block, peerByteCount: blocks[block].wireBlock.neuronByteCount,
                     copyByteCount: blocks[block].wireBlock.neuronByteCount,
                     peerMessageByteCount: options.policy.peerMessageByteCount,
-                    shadowByteCount: shadow, keepsCopies: false),
-                wanted: blocks[block].wanted(layer: layer, by: options, block: block))
+                    shadowByteCount: byteLimit, keepsCopies: false),
+                wanted: blocks[block].scores(
+                    layer: layer, by: options, block: block, byteLimit: byteLimit))
             shadow -= blocks[block].migration.record.hotSwapByteCount - before
         }
         try engine.time?.runKernel(

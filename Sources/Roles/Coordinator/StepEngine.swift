@@ -87,10 +87,13 @@ package struct StepEngine {
 
     /// Advances emulated time to the step's end and, in a paced run, returns when the wall clock
     /// has come that far.
-    mutating func endStep() throws(CoordinatorError) {
+    ///
+    /// - Returns: how it ended; `nil` in a native run.
+    @discardableResult
+    mutating func endStep() throws(CoordinatorError) -> Timekeeper.StepEnd? {
         guard let end = try time?.endStep() else {
             watch.end(nil)
-            return
+            return nil
         }
         defer { watch.end(end) }
         try pacing { () throws(PacingError) in
@@ -110,6 +113,7 @@ package struct StepEngine {
                 try finishWork(at: end, lasting: duration, notBefore: delivery)
             }
         }
+        return end
     }
 
     private func path(toDIMM dimm: Int) -> [Int] { time?.machine.paths[dimm] ?? [] }

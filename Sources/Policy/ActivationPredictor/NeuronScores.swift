@@ -1,0 +1,173 @@
+package import PackedSets
+
+/// What speaks for each neuron of one block, summed over the sequences of a batch: states, and
+/// active parents.
+///
+/// Bit `n` of plane `p` is bit `p` of neuron `n`'s score, as in ``NeuronStateTable``, with as many
+/// planes as the largest possible score takes: 64 neurons are added to and compared at once.
+package struct NeuronScores: Sendable {
+    package let neuronCount: Int
+    /// How many sequences the scores are sums over.
+    package let sequenceCount: Int
+    private let planeCount: Int
+    private var words: [UInt64]  // [words of a set][planes]
+
+    /// All scores 0.
+    ///
+    /// - Parameter largest: what will be added to one neuron for one sequence, at most.
+    package init(neuronCount: Int, sequenceCount: Int = 1, largest: Int) {
+        precondition(neuronCount >= 0 && sequenceCount >= 1 && largest >= 0)
+        self.neuronCount = neuronCount
+        self.sequenceCount = sequenceCount
+        planeCount = Int.bitWidth - (sequenceCount * largest).leadingZeroBitCount
+        words = Array(
+            repeating: 0, count: planeCount * PackedSet.wordCount(elementCount: neuronCount))
+    }
+
+    /// The states alone, one table for each sequence.
+    package init(_ states: [NeuronStateTable]) {
+        precondition(!states.isEmpty)
+        self.init(
+            neuronCount: states[0].neuronCount, sequenceCount: states.count,
+            largest: NeuronStateTable.maximumState)
+        for table in states { add(table) }
+    }
+
+    // MARK: Adding
+
+    /// Adds one sequence's states.
+    package mutating func add(_ states: NeuronStateTable) {
+        precondition(states.neuronCount == neuronCount)
+        for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
+            let planes = states.planes(at: index)
+            add(
+                [planes.plane0, planes.plane1, planes.plane2, planes.plane3, 0, 0, 0, 0],
+                shiftedBy: 0, at: index)
+        }
+    }
+
+    /// Adds `weight` for each of a neuron's two parents and each sequence in which it is active.
+    ///
+    /// - Parameters:
+    ///   - parents: two per neuron, as in ``CorrelationTable``.
+    ///   - below: the active neurons of the layer below, one set for each sequence; name every
+    ///     parent.
+    package mutating func add(
+        _ weight: Int, forActiveParents parents: [UInt16], below: [PackedSet]
+    ) {
+        precondition(weight >= 0 && parents.count == 2 * neuronCount)
+        // Two parents' counts fit a byte.
+        let groupSize = 127
+        for first in stride(from: 0, to: below.count, by: groupSize) {
+            let group = below[first..<min(first + groupSize, below.count)]
+            var counts = FlagBytes(elementCount: below[first].elementCount)
+            for set in group { counts.add(set.words) }
+            let bitCount = Int.bitWidth - (2 * group.count).leadingZeroBitCount
+            for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
+                let planes = ParentLookup.planes(
+                    firstChild: 64 * index, parents: parents.span, counts: counts.bytes.span,
+                    bitCount: bitCount)
+                var rest = weight
+                while rest != 0 {
+                    add(planes, shiftedBy: rest.trailingZeroBitCount, at: index)
+                    rest &= rest - 1
+                }
+            }
+        }
+    }
+
+    /// Adds numbers of up to eight bits, times a power of two, to the scores of a word's neurons.
+    @inline(__always)
+    private mutating func add(
+        _ planes: [8 of UInt64], shiftedBy shift: Int, at index: Int
+    ) {
+        var carry: UInt64 = 0
+        let first = planeCount &* index
+        for bit in shift..<max(shift, planeCount) {
+            let addend = bit &- shift < 8 ? planes[bit &- shift] : 0
+            if bit &- shift >= 8 && carry == 0 { break }
+            let old = words[first &+ bit]
+            let half = old ^ addend
+            words[first &+ bit] = half ^ carry
+            carry = (old & addend) | (carry & half)
+        }
+        precondition(carry == 0, "a score is beyond the largest that was announced")
+    }
+
+    // MARK: Asking
+
+    package func score(of neuron: Int) -> Int {
+        precondition(neuron >= 0 && neuron < neuronCount)
+        let first = planeCount * (neuron / 64)
+        return (0..<planeCount).reduce(0) {
+            $0 | Int(words[first + $1] >> UInt64(neuron % 64) & 1) << $1
+        }
+    }
+
+    /// The neurons whose mean score over the sequences is above `threshold`, which is not negative.
+    package func neurons(aboveMean threshold: Int) -> PackedSet {
+        precondition(threshold >= 0)
+        var set = PackedSet(elementCount: neuronCount)
+        let sum = threshold * sequenceCount
+        guard sum >> planeCount == 0 else { return set }
+        var above = set.words
+        for index in above.indices {
+            // From the lowest plane up: the higher bit decides where it differs.
+            var word: UInt64 = 0
+            for bit in 0..<planeCount {
+                let plane = words[planeCount &* index &+ bit]
+                word = sum >> bit & 1 == 1 ? word & plane : word | plane
+            }
+            above[index] = word
+        }
+        set.setWords(above)
+        return set
+    }
+
+    /// The `count` members of `set` with the highest scores, or all; the highest first, ties to the
+    /// lowest index.
+    package func highest(_ count: Int, of set: PackedSet) -> [Int] {
+        chosen(count, of: set, invertedBy: 0)
+            .map { (score: score(of: $0), neuron: $0) }
+            .sorted { ($1.score, $0.neuron) < ($0.score, $1.neuron) }
+            .map(\.neuron)
+    }
+
+    /// The `count` members of `set` with the lowest scores, or all; the lowest first, ties to the
+    /// lowest index.
+    package func lowest(_ count: Int, of set: PackedSet) -> [Int] {
+        chosen(count, of: set, invertedBy: .max)
+            .map { (score: score(of: $0), neuron: $0) }
+            .sorted { ($0.score, $0.neuron) < ($1.score, $1.neuron) }
+            .map(\.neuron)
+    }
+
+    /// From the highest bit down: who has it goes before who does not, or the other way round.
+    private func chosen(_ count: Int, of set: PackedSet, invertedBy mask: UInt64) -> [Int] {
+        precondition(set.elementCount == neuronCount && count >= 0)
+        guard count > 0 else { return [] }
+        guard set.memberCount > count else { return set.members }
+        var chosen = PackedSet(elementCount: neuronCount)
+        var undecided = set
+        var missing = count
+        for bit in (0..<planeCount).reversed() {
+            var having = undecided.words
+            for index in having.indices {
+                having[index] &= words[planeCount &* index &+ bit] ^ mask
+            }
+            var preferred = undecided
+            preferred.setWords(having)
+            let preferredCount = preferred.memberCount
+            if preferredCount > missing {
+                undecided = preferred
+            } else {
+                chosen.formUnion(preferred)
+                undecided.subtract(preferred)
+                missing -= preferredCount
+                if missing == 0 { break }
+            }
+        }
+        // Those that are left are equal.
+        return (chosen.members + undecided.members.prefix(missing)).sorted()
+    }
+}
