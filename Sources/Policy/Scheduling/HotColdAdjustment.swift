@@ -100,13 +100,16 @@ package struct HotColdAdjustment: Equatable, Sendable {
     /// - Parameters:
     ///   - scores: the states, or what else speaks for a copy; hot is who is above T_h in the mean
     ///     of the sequences.
+    ///   - keeping: what speaks for a resident, where that is something else; on the same scale.
     ///   - byteLimit: of the copies.
     /// - Returns: nothing while the block's last plan is on the way.
     package mutating func plan(
-        layer: Int, block: Int, scores: NeuronScores, byteLimit: Int
+        layer: Int, block: Int, scores: NeuronScores, keeping: NeuronScores? = nil, byteLimit: Int
     ) -> [HotSwap] {
         guard inFlight[layer][block].isEmpty else { return [] }
-        let swaps = wantedSwaps(layer: layer, block: block, scores: scores, byteLimit: byteLimit)
+        let swaps = wantedSwaps(
+            layer: layer, block: block, scores: scores, keeping: keeping ?? scores,
+            byteLimit: byteLimit)
         usedByteCount += budget.bytesPerNeuron[block] * swaps.count { $0.evicted == nil }
         precondition(usedByteCount <= budget.memoryByteCount)
         inFlight[layer][block] = swaps
@@ -114,8 +117,9 @@ package struct HotColdAdjustment: Equatable, Sendable {
     }
 
     private func wantedSwaps(
-        layer: Int, block: Int, scores: NeuronScores, byteLimit: Int
+        layer: Int, block: Int, scores: NeuronScores, keeping: NeuronScores, byteLimit: Int
     ) -> [HotSwap] {
+        precondition(keeping.neuronCount == scores.neuronCount)
         precondition(scores.neuronCount == layout.neuronCounts[block])
         precondition(byteLimit >= 0)
         let bytesPerNeuron = budget.bytesPerNeuron[block]
@@ -129,14 +133,14 @@ package struct HotColdAdjustment: Equatable, Sendable {
             budget.limit(neuronCount: scores.neuronCount) - residentCounts[layer][block]
         let roomInMemory = (budget.memoryByteCount - usedByteCount) / bytesPerNeuron
         let room = max(0, min(roomInShare, roomInMemory))
-        let coldest = scores.lowest(max(0, candidates.count - room), of: resident)
+        let coldest = keeping.lowest(max(0, candidates.count - room), of: resident)
         var swaps: [HotSwap] = []
         for (index, neuron) in candidates.enumerated() {
             var evicted: Int?
             if index >= room {
                 // Later ones are wanted no more than this one, and find no colder resident.
                 guard index - room < coldest.count,
-                    scores.score(of: coldest[index - room]) < scores.score(of: neuron)
+                    keeping.score(of: coldest[index - room]) < scores.score(of: neuron)
                 else { break }
                 evicted = coldest[index - room]
             }

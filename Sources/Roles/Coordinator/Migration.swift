@@ -171,6 +171,14 @@ struct Migration: Sendable {
     /// How active the layer's neurons were of late, for each sequence.
     func states(layer: Int) -> [NeuronStateTable] { states[layer] }
 
+    /// What speaks for copies on the GPU where that is not the states alone.
+    struct HotScores {
+        /// For those that have none.
+        let wanted: NeuronScores
+        /// For those that have one, if that is something else.
+        let kept: NeuronScores?
+    }
+
     /// Whether copies on the GPU change.
     var adjustsHotSet: Bool { !isHeld && adjustment != nil }
 
@@ -235,13 +243,13 @@ struct Migration: Sendable {
     ///   - byteLimit: what reaches the GPU in time.
     ///   - neuronLimit: of one message.
     mutating func hotCopies(
-        layer: Int, wanted: NeuronScores? = nil, byteLimit: Int, neuronLimit: Int
+        layer: Int, wanted: HotScores? = nil, byteLimit: Int, neuronLimit: Int
     ) -> [HotCopies] {
         guard adjustsHotSet, neuronLimit > 0, byteLimit > 0 else { return [] }
         let swaps =
             adjustment?.plan(
                 layer: layer, block: NeuronPlaces.block,
-                scores: wanted ?? NeuronScores(states[layer]),
+                scores: wanted?.wanted ?? NeuronScores(states[layer]), keeping: wanted?.kept,
                 byteLimit: byteLimit) ?? []
         var messages: [HotCopies] = []
         for swap in swaps {

@@ -202,7 +202,7 @@ struct ShapeBlock {
     /// What speaks for copies on the GPU; `nil` where none can be made.
     func scores(
         layer: Int, by options: ShapeOptions, block: Int, byteLimit: Int
-    ) -> NeuronScores? {
+    ) -> Migration.HotScores? {
         guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
         let weight = options.policy.constants.correlationWeight
         var scores = NeuronScores(
@@ -216,7 +216,11 @@ struct ShapeBlock {
                 weight, forActiveParents: correlations.parents(layer: layer, block: block),
                 below: knownBelow)
         }
-        return scores
+        // Who makes room is who has the lowest state, whatever speaks for the newcomer.
+        return Migration.HotScores(
+            wanted: scores,
+            kept: options.hotCriterion == .layer
+                ? NeuronScores(migration.states(layer: layer)) : nil)
     }
 
     /// What counts from now on.

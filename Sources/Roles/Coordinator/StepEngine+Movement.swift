@@ -32,7 +32,7 @@ extension StepEngine {
     /// - Parameter wanted: what speaks for a copy on the GPU, in place of the neurons' states.
     mutating func moveNeurons(
         of migration: inout Migration, layer: Int, _ sizes: MovementSizes,
-        wanted: NeuronScores? = nil
+        wanted: Migration.HotScores? = nil
     ) throws(CoordinatorError) {
         let limit = max(0, sizes.peerMessageByteCount - MessageHeader.byteCount)
         let rounds = migration.handOvers(
@@ -128,7 +128,7 @@ extension StepEngine {
     /// Copies travel to the GPU, as many as come while it computes the projection.
     private mutating func copyToGPU(
         of migration: inout Migration, layer: Int, _ sizes: MovementSizes,
-        wanted: NeuronScores?
+        wanted: Migration.HotScores?
     ) throws(CoordinatorError) {
         let limit =
             exchange.indices.map { exchange.maximumPayloadByteCount(of: $0) }.min() ?? 0
