@@ -45,6 +45,8 @@ struct Migration: Sendable {
     private var hotArrivals: [HotArrival] = []
     private var active: PackedSet  // of the current layer, computed on DIMMs
     private var hotActive: PackedSet  // and on the GPU
+    /// What each DIMM had to do of the layer that was observed last, [dimms].
+    private(set) var lastLoads: [Int] = []
 
     private struct Arrival: Sendable {
         let move: NeuronPlaces.Move
@@ -140,9 +142,11 @@ struct Migration: Sendable {
         for set in foreseen ?? cold {
             rebalancer.observe(layer: layer, block: block, activeCold: set)
         }
-        let (loads, unmoved) = loads(of: cold, layer: layer)
-        record.imbalance.add(loads: loads)
-        record.imbalanceUnmoved.add(loads: unmoved)
+        lastLoads = loads(of: cold, on: places.homes, layer: layer)
+        record.imbalance.add(loads: lastLoads)
+        record.imbalanceUnmoved.add(
+            loads: record.remapCount == 0
+                ? lastLoads : loads(of: cold, on: homesAtStart, layer: layer))
         for (sequence, active) in active.enumerated() {
             states[layer][sequence].update(
                 active: active,
@@ -151,21 +155,17 @@ struct Migration: Sendable {
         }
     }
 
-    /// What each DIMM has to do, and what it would have had no neuron moved, [dimms].
-    private func loads(of cold: [PackedSet], layer: Int) -> (now: [Int], unmoved: [Int]) {
+    /// How often each DIMM is needed for some neurons, one set for each sequence, [dimms].
+    func currentLoads(of cold: [PackedSet], layer: Int) -> [Int] {
+        loads(of: cold, on: places.homes, layer: layer)
+    }
+
+    private func loads(of cold: [PackedSet], on homes: HomeTable, layer: Int) -> [Int] {
         let block = NeuronPlaces.block
-        let now: [Int]
-        let unmoved: () -> [Int]
-        if cold.count == 1 {
-            now = places.homes.loads(of: cold[0], layer: layer, block: block)
-            unmoved = { homesAtStart.loads(of: cold[0], layer: layer, block: block) }
-        } else {
-            var counts = MembershipCounts(elementCount: active.elementCount)
-            for set in cold { counts.add(set) }
-            now = places.homes.loads(of: counts, layer: layer, block: block)
-            unmoved = { homesAtStart.loads(of: counts, layer: layer, block: block) }
-        }
-        return (now, record.remapCount == 0 ? now : unmoved())
+        guard cold.count > 1 else { return homes.loads(of: cold[0], layer: layer, block: block) }
+        var counts = MembershipCounts(elementCount: active.elementCount)
+        for set in cold { counts.add(set) }
+        return homes.loads(of: counts, layer: layer, block: block)
     }
 
     /// How active the layer's neurons were of late, for each sequence.

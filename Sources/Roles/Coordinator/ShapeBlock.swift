@@ -23,8 +23,10 @@ struct ShapeBlock {
     private let policy: PlacementPolicy
     private let hotBudget: HotBudget
     private var hot: [PackedSet]  // [layers]
-    private var coldCount = 0
-    private var useful: [Int] = []
+    /// Products of the busiest DIMM in the current layer.
+    private var busiestProductCount = 0
+    /// The DIMMs' time for each of them, when the layer was computed last; picoseconds, [layers].
+    private var dimmTimes: [Double?]
     private var homes: [ShapeHomes]  // [layers]
     private var slotWords: [[UInt64]]  // [sequences][words of all DIMMs]
     /// Known to be active in the current layer, for each sequence.
@@ -64,7 +66,7 @@ struct ShapeBlock {
             repeating: Array(repeating: 0, count: homes.first?.wordCount ?? 0),
             count: options.batchSize)
         known = Array(repeating: nil, count: options.batchSize)
-        useful = Array(repeating: 1 << 40, count: model.layerCount)
+        dimmTimes = Array(repeating: nil, count: model.layerCount)
         knownNow = Array(
             repeating: PackedSet(elementCount: neuronCount), count: options.batchSize)
         // Copies overwrite copies: their memory stays what the chosen ones take.
@@ -156,7 +158,6 @@ struct ShapeBlock {
             homes[layer].scatter(rest, into: &slotWords[sequence])
             cold.append(rest)
         }
-        coldCount = union.memberCount - union.intersectionCount(hot[layer])
         hotWork = (
             union.intersectionCount(hot[layer]) * wireBlock.neuronByteCount,
             hotProductCount * wireBlock.weightsPerNeuron
@@ -168,19 +169,59 @@ struct ShapeBlock {
                 rest.subtract(hot[layer])
                 return rest
             })
+        busiestProductCount = migration.lastLoads.max() ?? 0
     }
 
-    mutating func noteEnd(
-        _ end: Timekeeper.StepEnd?, layer: Int, machine: EmulatedMachine
-    ) {
-        guard let end, let last = end.arrivals.values.max() else { return }
-        let dimms = Double((last - end.start).picoseconds)
-        let gpu = Double(end.kernelDuration.picoseconds)
-        let one = Double(machine.kernelDuration(byteCount: 1000 * wireBlock.neuronByteCount, macCount: 0).picoseconds - machine.kernelDuration(byteCount: 0, macCount: 0).picoseconds) / 1000
-        guard coldCount > 0, dimms > gpu else { useful[layer] = 0; return }
-        useful[layer] = Int((dimms - gpu) / (one + dimms / Double(coldCount)))
+    // MARK: Balance of GPU and DIMMs
+
+    /// What the units have to do for neurons that are computed, one set for each sequence.
+    private func load(of computed: [PackedSet], layer: Int) -> BlockLoad {
+        var union = computed[0]
+        for set in computed.dropFirst() { union.formUnion(set) }
+        let hotCount = union.intersectionCount(hot[layer])
+        let hotProductCount = computed.reduce(0) { $0 + $1.intersectionCount(hot[layer]) }
+        let cold = computed.map { set in
+            var rest = set
+            rest.subtract(hot[layer])
+            return rest
+        }
+        return BlockLoad(
+            hotByteCount: hotCount * wireBlock.neuronByteCount,
+            hotMACCount: hotProductCount * wireBlock.weightsPerNeuron,
+            coldCount: union.memberCount - hotCount,
+            busiestProductCount: migration.currentLoads(of: cold, layer: layer).max() ?? 0)
     }
-    func usefulCopyByteCount(layer: Int) -> Int { useful[layer] > 1 << 30 ? Int.max : useful[layer] * wireBlock.neuronByteCount }
+
+    /// Notes how long the DIMMs took for the layer's neurons, as it was planned last.
+    mutating func noteEnd(_ end: Timekeeper.StepEnd?, layer: Int) {
+        guard let end, let last = end.arrivals.values.max(), busiestProductCount > 0 else {
+            return
+        }
+        dimmTimes[layer] = Double((last - end.start).picoseconds) / Double(busiestProductCount)
+    }
+
+    /// Copies that shorten the layer's time: until the GPU takes as long as the slowest DIMM.
+    ///
+    /// Each copy takes its share of the DIMMs' time away and adds its own to the GPU's. Without
+    /// emulated time, or before the layer's first step, there is no telling.
+    ///
+    /// - Parameter computed: who is computed next, as far as it is known.
+    func usefulCopyCount(for computed: [PackedSet], layer: Int, machine: EmulatedMachine) -> Int {
+        guard migration.adjustsHotSet, let perProduct = dimmTimes[layer] else { return .max }
+        let load = load(of: computed, layer: layer)
+        guard load.coldCount > 0 else { return 0 }
+        let dimms = perProduct * Double(load.busiestProductCount)
+        func gpu(withMore count: Int) -> Double {
+            Double(
+                machine.kernelDuration(
+                    byteCount: load.hotByteCount + count * wireBlock.neuronByteCount,
+                    macCount: load.hotMACCount + count * batchSize * wireBlock.weightsPerNeuron
+                ).picoseconds)
+        }
+        let now = gpu(withMore: 0)
+        let slope = (gpu(withMore: load.coldCount) - now + dimms) / Double(load.coldCount)
+        return dimms > now ? Int((dimms - now) / slope) : 0
+    }
 
     /// The layer is through: what is known of it is what the next one's parents are.
     mutating func endLayer(_ layer: Int) {
@@ -236,6 +277,16 @@ struct ShapeBlock {
             }
         }
     }
+}
+
+/// What the units have to do in a block of a layer.
+private struct BlockLoad {
+    let hotByteCount: Int
+    let hotMACCount: Int
+    /// Neurons that any DIMM reads.
+    let coldCount: Int
+    /// Pairs of a neuron and a sequence that needs it, on the DIMM that has most.
+    let busiestProductCount: Int
 }
 
 /// The place of each neuron among the DIMMs' sets of slots, one behind the other, each begun at a

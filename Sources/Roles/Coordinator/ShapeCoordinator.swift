@@ -179,10 +179,13 @@ package struct ShapeCoordinator {
         engine.time?.beginToken(tokenCount)
         for sequence in predictors.indices { predictors[sequence].beginToken() }
         for layer in 0..<options.model.layerCount {
-            try computeBlock(0, layer: layer)
+            let qkv = predict(0, layer: layer)
+            try compute(qkv, block: 0, layer: layer)
             try attend(layer: layer)
-            try project(layer: layer)
-            try computeBlock(1, layer: layer)
+            // Known before the projection, so that what moves meanwhile can be what is needed.
+            let feedForward = predict(1, layer: layer)
+            try project(layer: layer, next: [qkv, feedForward])
+            try compute(feedForward, block: 1, layer: layer)
             for block in blocks.indices { blocks[block].endLayer(layer) }
         }
         try runHead()
@@ -202,8 +205,10 @@ package struct ShapeCoordinator {
     }
 
     /// QKV or MLP: hot neurons here, cold ones on the DIMMs.
-    private mutating func computeBlock(_ block: Int, layer: Int) throws(CoordinatorError) {
-        predict(block, layer: layer)
+    private mutating func compute(
+        _ computed: [PackedSet], block: Int, layer: Int
+    ) throws(CoordinatorError) {
+        plan(computed, block: block, layer: layer)
         let name = Self.blockNames[block]
         engine.beginStep(name, layer: layer)
         let header = MessageHeader(
@@ -235,7 +240,7 @@ package struct ShapeCoordinator {
             try engine.note(answer, from: dimm)
         }
         let end = try engine.endStep()
-        blocks[block].noteEnd(end, layer: layer, machine: options.policy.machine)
+        blocks[block].noteEnd(end, layer: layer)
         try merge(sets.wireBlock.sumByteCount, "merge \(name)", layer: layer)
     }
 
@@ -250,8 +255,9 @@ package struct ShapeCoordinator {
             macCount: unitCount * byteCount / options.model.bytesPerActivation)
     }
 
-    /// Decides who computes a block of a layer, and learns from it.
-    private mutating func predict(_ block: Int, layer: Int) {
+    /// Decides which neurons of a block of a layer are computed for each sequence, and learns from
+    /// who was active.
+    private mutating func predict(_ block: Int, layer: Int) -> [PackedSet] {
         var computed: [PackedSet] = []
         let isLastLayer = layer + 1 == options.model.layerCount
         for sequence in 0..<options.batchSize {
@@ -275,6 +281,11 @@ package struct ShapeCoordinator {
             blocks[block].note(known: active, sequence: sequence, isLastLayer: isLastLayer)
             computed.append(predicted)
         }
+        return computed
+    }
+
+    /// Decides which unit computes what.
+    private mutating func plan(_ computed: [PackedSet], block: Int, layer: Int) {
         let foreseen = foresight.map { source in
             (0..<options.batchSize).map {
                 source.activeNeurons(sequence: $0, layer: layer, block: block)
@@ -348,7 +359,12 @@ package struct ShapeCoordinator {
     }
 
     /// The output projection, and what moves in its shadow.
-    private mutating func project(layer: Int) throws(CoordinatorError) {
+    ///
+    /// - Parameter next: who is computed next of each block: the layer's MLP is to come; its QKV is
+    ///   computed in the next token, most of whose neurons are this one's.
+    private mutating func project(
+        layer: Int, next: [[PackedSet]]
+    ) throws(CoordinatorError) {
         engine.beginStep("projection", layer: layer)
         let model = options.model
         let macCount = model.projectionWeightCount * options.batchSize
@@ -359,7 +375,10 @@ package struct ShapeCoordinator {
         // MLP neurons first: theirs is most of the work.
         for block in blocks.indices.reversed() {
             let before = blocks[block].migration.record.hotSwapByteCount
-            let byteLimit = min(shadow, blocks[block].usefulCopyByteCount(layer: layer))
+            let usefulCount = blocks[block].usefulCopyCount(
+                for: next[block], layer: layer, machine: machine)
+            let copyByteCount = blocks[block].wireBlock.neuronByteCount
+            let byteLimit = min(shadow / copyByteCount, usefulCount) * copyByteCount
             try engine.moveNeurons(
                 of: &blocks[block].migration, layer: layer,
                 MovementSizes(
