@@ -104,19 +104,18 @@ package struct NeuronScores: Sendable {
         }
     }
 
-    /// The neurons whose mean score over the sequences is above `threshold`, which is not negative.
-    package func neurons(aboveMean threshold: Int) -> PackedSet {
+    /// The neurons whose score is above `threshold`, which is not negative.
+    package func neurons(above threshold: Int) -> PackedSet {
         precondition(threshold >= 0)
         var set = PackedSet(elementCount: neuronCount)
-        let sum = threshold * sequenceCount
-        guard sum >> planeCount == 0 else { return set }
+        guard threshold >> planeCount == 0 else { return set }
         var above = set.words
         for index in above.indices {
             // From the lowest plane up: the higher bit decides where it differs.
             var word: UInt64 = 0
             for bit in 0..<planeCount {
                 let plane = words[planeCount &* index &+ bit]
-                word = sum >> bit & 1 == 1 ? word & plane : word | plane
+                word = threshold >> bit & 1 == 1 ? word & plane : word | plane
             }
             above[index] = word
         }

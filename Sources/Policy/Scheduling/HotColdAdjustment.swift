@@ -126,7 +126,7 @@ package struct HotColdAdjustment: Equatable, Sendable {
         let swapLimit = byteLimit / bytesPerNeuron
         guard swapLimit > 0, hotThreshold < NeuronStateTable.maximumState else { return [] }
         let resident = residents[layer][block]
-        var wanted = scores.neurons(aboveMean: hotThreshold)
+        var wanted = scores.neurons(above: hotThreshold)
         wanted.subtract(resident)
         let candidates = scores.highest(swapLimit, of: wanted)
         let roomInShare =

@@ -175,8 +175,8 @@ struct Migration: Sendable {
     struct HotScores {
         /// For those that have none.
         let wanted: NeuronScores
-        /// For those that have one, if that is something else.
-        let kept: NeuronScores?
+        /// For those that have one.
+        let kept: NeuronScores
     }
 
     /// Whether copies on the GPU change.

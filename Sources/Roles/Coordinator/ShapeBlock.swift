@@ -246,22 +246,19 @@ struct ShapeBlock {
     ) -> Migration.HotScores? {
         guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
         let weight = options.policy.constants.correlationWeight
-        var scores = NeuronScores(
+        let none = NeuronScores(
             neuronCount: neuronCount, sequenceCount: batchSize,
             largest: NeuronStateTable.maximumState + 2 * weight)
-        if options.hotCriterion != .layer {
-            for states in migration.states(layer: layer) { scores.add(states) }
-        }
+        var ofParents = none
         if options.hotCriterion != .token, layer > 0, let correlations = options.correlations {
-            scores.add(
+            ofParents.add(
                 weight, forActiveParents: correlations.parents(layer: layer, block: block),
                 below: knownBelow)
         }
-        // Who makes room is who has the lowest state, whatever speaks for the newcomer.
+        var ofBoth = ofParents
+        for states in migration.states(layer: layer) { ofBoth.add(states) }
         return Migration.HotScores(
-            wanted: scores,
-            kept: options.hotCriterion == .layer
-                ? NeuronScores(migration.states(layer: layer)) : nil)
+            wanted: options.hotCriterion == .layer ? ofParents : ofBoth, kept: ofBoth)
     }
 
     /// What counts from now on.
