@@ -4,24 +4,45 @@ package import PackedSets
 /// active parents.
 ///
 /// Bit `n` of plane `p` is bit `p` of neuron `n`'s score, as in ``NeuronStateTable``, with as many
-/// planes as the largest possible score takes: 64 neurons are added to and compared at once.
+/// planes as the largest possible score takes: 64 neurons are added to and compared at once. Planes
+/// below those can hold what decides between equal scores.
 package struct NeuronScores: Sendable {
     package let neuronCount: Int
     /// How many sequences the scores are sums over.
     package let sequenceCount: Int
     private let planeCount: Int
+    /// The lowest planes, which no score counts.
+    private let tiePlaneCount: Int
     private var words: [UInt64]  // [words of a set][planes]
 
     /// All scores 0.
     ///
     /// - Parameter largest: what will be added to one neuron for one sequence, at most.
     package init(neuronCount: Int, sequenceCount: Int = 1, largest: Int) {
+        self.init(
+            neuronCount: neuronCount, sequenceCount: sequenceCount, largest: largest,
+            tiePlaneCount: 0)
+    }
+
+    private init(neuronCount: Int, sequenceCount: Int, largest: Int, tiePlaneCount: Int) {
         precondition(neuronCount >= 0 && sequenceCount >= 1 && largest >= 0)
         self.neuronCount = neuronCount
         self.sequenceCount = sequenceCount
-        planeCount = Int.bitWidth - (sequenceCount * largest).leadingZeroBitCount
+        self.tiePlaneCount = tiePlaneCount
+        planeCount =
+            tiePlaneCount + Int.bitWidth - (sequenceCount * largest).leadingZeroBitCount
         words = Array(
             repeating: 0, count: planeCount * PackedSet.wordCount(elementCount: neuronCount))
+    }
+
+    /// All scores 0, and between equal ones the higher states decide, one table for each sequence.
+    package init(preferring states: [NeuronStateTable], largest: Int) {
+        precondition(!states.isEmpty)
+        let highest = states.count * NeuronStateTable.maximumState
+        self.init(
+            neuronCount: states[0].neuronCount, sequenceCount: states.count, largest: largest,
+            tiePlaneCount: Int.bitWidth - highest.leadingZeroBitCount)
+        for table in states { add(table, atPlane: 0) }
     }
 
     /// The states alone, one table for each sequence.
@@ -36,13 +57,15 @@ package struct NeuronScores: Sendable {
     // MARK: Adding
 
     /// Adds one sequence's states.
-    package mutating func add(_ states: NeuronStateTable) {
+    package mutating func add(_ states: NeuronStateTable) { add(states, atPlane: tiePlaneCount) }
+
+    private mutating func add(_ states: NeuronStateTable, atPlane first: Int) {
         precondition(states.neuronCount == neuronCount)
         for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
             let planes = states.planes(at: index)
             add(
                 [planes.plane0, planes.plane1, planes.plane2, planes.plane3, 0, 0, 0, 0],
-                shiftedBy: 0, at: index)
+                shiftedBy: first, at: index)
         }
     }
 
@@ -69,7 +92,8 @@ package struct NeuronScores: Sendable {
                     bitCount: bitCount)
                 var rest = weight
                 while rest != 0 {
-                    add(planes, shiftedBy: rest.trailingZeroBitCount, at: index)
+                    add(
+                        planes, shiftedBy: tiePlaneCount + rest.trailingZeroBitCount, at: index)
                     rest &= rest - 1
                 }
             }
@@ -96,7 +120,10 @@ package struct NeuronScores: Sendable {
 
     // MARK: Asking
 
-    package func score(of neuron: Int) -> Int {
+    package func score(of neuron: Int) -> Int { rank(of: neuron) >> tiePlaneCount }
+
+    /// The score, and behind it what decides between equal ones.
+    private func rank(of neuron: Int) -> Int {
         precondition(neuron >= 0 && neuron < neuronCount)
         let first = planeCount * (neuron / 64)
         return (0..<planeCount).reduce(0) {
@@ -108,14 +135,15 @@ package struct NeuronScores: Sendable {
     package func neurons(above threshold: Int) -> PackedSet {
         precondition(threshold >= 0)
         var set = PackedSet(elementCount: neuronCount)
-        guard threshold >> planeCount == 0 else { return set }
+        let highest = (threshold + 1) << tiePlaneCount - 1
+        guard highest >> planeCount == 0 else { return set }
         var above = set.words
         for index in above.indices {
             // From the lowest plane up: the higher bit decides where it differs.
             var word: UInt64 = 0
             for bit in 0..<planeCount {
                 let plane = words[planeCount &* index &+ bit]
-                word = threshold >> bit & 1 == 1 ? word & plane : word | plane
+                word = highest >> bit & 1 == 1 ? word & plane : word | plane
             }
             above[index] = word
         }
@@ -127,8 +155,8 @@ package struct NeuronScores: Sendable {
     /// lowest index.
     package func highest(_ count: Int, of set: PackedSet) -> [Int] {
         chosen(count, of: set, invertedBy: 0)
-            .map { (score: score(of: $0), neuron: $0) }
-            .sorted { ($1.score, $0.neuron) < ($0.score, $1.neuron) }
+            .map { (rank: rank(of: $0), neuron: $0) }
+            .sorted { ($1.rank, $0.neuron) < ($0.rank, $1.neuron) }
             .map(\.neuron)
     }
 
@@ -136,8 +164,8 @@ package struct NeuronScores: Sendable {
     /// lowest index.
     package func lowest(_ count: Int, of set: PackedSet) -> [Int] {
         chosen(count, of: set, invertedBy: .max)
-            .map { (score: score(of: $0), neuron: $0) }
-            .sorted { ($0.score, $0.neuron) < ($1.score, $1.neuron) }
+            .map { (rank: rank(of: $0), neuron: $0) }
+            .sorted { ($0.rank, $0.neuron) < ($1.rank, $1.neuron) }
             .map(\.neuron)
     }
 

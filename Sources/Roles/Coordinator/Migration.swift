@@ -40,6 +40,7 @@ struct Migration: Sendable {
     private var rebalancer: any Rebalancer
     private var adjustment: HotColdAdjustment?
     private var states: [[NeuronStateTable]]  // [layers][sequences]
+    private let startStates: [[NeuronStateTable]]
     private var planned: [[Remap]]  // [layers]
     private var arrivals: [Arrival] = []
     private var hotArrivals: [HotArrival] = []
@@ -84,6 +85,7 @@ struct Migration: Sendable {
             ?? (0..<layout.layerCount).map {
                 [NeuronStateTable(after: prefill, layer: $0, block: NeuronPlaces.block)]
             }
+        startStates = self.states
         if policy.adjustsHotSet {
             adjustment = HotColdAdjustment(
                 layout: layout, budget: hotSet, hotThreshold: policy.constants.hotThreshold,
@@ -170,6 +172,9 @@ struct Migration: Sendable {
 
     /// How active the layer's neurons were of late, for each sequence.
     func states(layer: Int) -> [NeuronStateTable] { states[layer] }
+
+    /// How active they were in the prompts.
+    func statesAtStart(layer: Int) -> [NeuronStateTable] { startStates[layer] }
 
     /// What speaks for copies on the GPU where that is not the states alone.
     struct HotScores {

@@ -246,10 +246,10 @@ struct ShapeBlock {
     ) -> Migration.HotScores? {
         guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
         let weight = options.policy.constants.correlationWeight
-        let none = NeuronScores(
-            neuronCount: neuronCount, sequenceCount: batchSize,
+        // Between equals, who was more active in the prompts will be needed longer.
+        var ofParents = NeuronScores(
+            preferring: migration.statesAtStart(layer: layer),
             largest: NeuronStateTable.maximumState + 2 * weight)
-        var ofParents = none
         if options.hotCriterion != .token, layer > 0, let correlations = options.correlations {
             ofParents.add(
                 weight, forActiveParents: correlations.parents(layer: layer, block: block),
