@@ -245,20 +245,29 @@ struct ShapeBlock {
         layer: Int, by options: ShapeOptions, block: Int, byteLimit: Int
     ) -> Migration.HotScores? {
         guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
+        let criterion = options.hotCriterion
         let weight = options.policy.constants.correlationWeight
-        // Between equals, who was more active in the prompts will be needed longer.
-        var ofParents = NeuronScores(
-            preferring: migration.statesAtStart(layer: layer),
-            largest: NeuronStateTable.maximumState + 2 * weight)
-        if options.hotCriterion != .token, layer > 0, let correlations = options.correlations {
-            ofParents.add(
-                weight, forActiveParents: correlations.parents(layer: layer, block: block),
-                below: knownBelow)
+        let parents =
+            criterion == .token || layer == 0
+            ? nil : options.correlations?.parents(layer: layer, block: block)
+        let states = migration.states(layer: layer)
+        func scores(preferring preferred: [NeuronStateTable]) -> NeuronScores {
+            var scores = NeuronScores(
+                preferring: preferred, largest: NeuronStateTable.maximumState + 2 * weight)
+            if criterion != .layer {
+                for table in states { scores.add(table) }
+            }
+            if let parents {
+                scores.add(weight, forActiveParents: parents, below: knownBelow)
+            }
+            return scores
         }
-        var ofBoth = ofParents
-        for states in migration.states(layer: layer) { ofBoth.add(states) }
+        // Between equals, who was more active in the prompts will be needed longer.
+        let wanted = scores(preferring: migration.statesAtStart(layer: layer))
         return Migration.HotScores(
-            wanted: options.hotCriterion == .layer ? ofParents : ofBoth, kept: ofBoth)
+            wanted: wanted,
+            // Parents alone say nothing of most residents: then the lowest state goes, as ever.
+            kept: criterion == .layer ? scores(preferring: states) : wanted)
     }
 
     /// What counts from now on.
