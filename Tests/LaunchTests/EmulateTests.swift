@@ -138,6 +138,19 @@ extension LaunchTests {
             #expect(linked.reduce(0) { $0 + $1.bytes } == moved.dimmLinkBytes)
         }
 
+        /// A copy that makes the GPU later than the slowest DIMM would lengthen the token.
+        @Test func `A GPU that is last gets no copies`() throws {
+            let random = [
+                "--system", "hermes-adjustment", "--policy.partition", "random",
+                "--set", "gpu.synchronisation=0 ns",
+            ]
+            let fast = try #require(document(random).migrations)
+            #expect(fast.hotSwaps > 0)
+            let slow = try #require(
+                document(random + ["--set", "gpu.bandwidth=2 GB/s"]).migrations)
+            #expect(slow.hotSwaps == 0)
+        }
+
         /// Two sequences read the union of their neurons once and multiply each its own.
         @Test func `A batch costs less than its sequences one by one`() throws {
             let seconds = { (batch: String) in

@@ -63,21 +63,16 @@ extension LaunchTests {
             try expectOrder(try #require(document.ablations))
         }
 
-        /// Placement and adjustment each help. The paper's steps among those that adjust, 1.76 to
-        /// 2.80 over random placement, come out within 3 % of each other, which is no order.
+        /// Placement and adjustment each help, and the steps are in the paper's order. Those that
+        /// adjust, 1.76 to 2.80 over random placement there, come out within 2 % of each other.
         private func expectOrder(_ ablations: ReproductionDocument.Ablations) throws {
             func speed(_ name: String) throws -> Double {
                 try #require(ablations.steps.first { $0.system == name }).ours
             }
             let partition = try speed("Hermes-partition")
             #expect(try partition > speed("Hermes-random"))
-            for name in ["token-adjustment", "layer-adjustment", "adjustment"] {
-                #expect(try speed("Hermes-" + name) > partition, "\(name)")
-            }
-            #expect(try speed("Hermes") > speed("Hermes-adjustment"))
-            withKnownIssue("layer-adjustment comes out above Hermes") {
-                #expect(ablations.asPublished)
-            }
+            #expect(try speed("Hermes-token-adjustment") > 1.05 * partition)
+            #expect(ablations.asPublished)
         }
 
         /// Nine tokens stand for 128 here, so what is fitted to emulated runs comes near what is

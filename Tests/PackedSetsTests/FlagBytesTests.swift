@@ -34,6 +34,18 @@ import Testing
         }
     }
 
+    @Test func `Sets that are added are counted`() {
+        var random = Draws(state: 5)
+        var flags = FlagBytes(elementCount: 200)
+        var counts = Array(repeating: UInt8(0), count: 200)
+        for _ in 0..<255 {
+            let set = set(200, &random)
+            flags.add(set.words)
+            for member in set.members { counts[member] += 1 }
+        }
+        #expect(Array(flags.bytes[..<200]) == counts)
+    }
+
     @Test func `Words can be loaded behind others`() {
         var flags = FlagBytes(elementCount: 192)
         flags.load([.max], atWord: 2)

@@ -17,6 +17,9 @@ import Testing
         #expect(expected[0] == 300)
         #expect(counts.values == expected)
         #expect(MembershipCounts(expected) == counts)
+        let even = PackedSet(
+            elementCount: elementCount, members: stride(from: 0, to: elementCount, by: 2))
+        #expect(counts.total(in: even) == even.members.reduce(0) { $0 + Int(expected[$1]) })
     }
 
     @Test func `Nothing added is nothing counted`() {

@@ -8,8 +8,6 @@ package import PackedSets
 /// below those can hold what decides between equal scores.
 package struct NeuronScores: Sendable {
     package let neuronCount: Int
-    /// How many sequences the scores are sums over.
-    package let sequenceCount: Int
     private let planeCount: Int
     /// The lowest planes, which no score counts.
     private let tiePlaneCount: Int
@@ -27,7 +25,6 @@ package struct NeuronScores: Sendable {
     private init(neuronCount: Int, sequenceCount: Int, largest: Int, tiePlaneCount: Int) {
         precondition(neuronCount >= 0 && sequenceCount >= 1 && largest >= 0)
         self.neuronCount = neuronCount
-        self.sequenceCount = sequenceCount
         self.tiePlaneCount = tiePlaneCount
         planeCount =
             tiePlaneCount + Int.bitWidth - (sequenceCount * largest).leadingZeroBitCount

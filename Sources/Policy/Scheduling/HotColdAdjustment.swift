@@ -44,11 +44,10 @@ package struct HotBudget: Equatable, Sendable {
 /// Keeps the GPU's copies to the neurons that are hot now: a neuron whose state is above T_h and
 /// that has no copy gets one, over the resident with the lowest state once room is used up.
 ///
-/// Highest states first, ties to the lowest index, and only over a resident whose state is lower:
-/// otherwise nothing is gained. In a batch the mean of the sequences' states counts, as the mean of
-/// what the units do for each is what a copy saves. The copies travel while the GPU is busy with
-/// the projection, so each plan is bounded by the bytes that fit that time; who does not fit waits
-/// for the next.
+/// Highest states first, and only over a resident whose state is lower: otherwise nothing is
+/// gained. In a batch the sum over the sequences counts, since a copy saves what the units do for
+/// all of them. The copies travel while the GPU is busy with the projection, so each plan is
+/// bounded by the bytes that fit that time; who does not fit waits for the next.
 ///
 /// A plan reserves its room at once and takes effect with ``commit(layer:block:)``, when the
 /// copies have arrived; ``abort(layer:block:)`` leaves everything as it was. A block plans again
@@ -98,8 +97,7 @@ package struct HotColdAdjustment: Equatable, Sendable {
     /// The swaps that one block's scores ask for, highest first; reserves their room.
     ///
     /// - Parameters:
-    ///   - scores: the states, or what else speaks for a copy; hot is who is above T_h in the mean
-    ///     of the sequences.
+    ///   - scores: the states, or what else speaks for a copy; hot is who is above T_h.
     ///   - keeping: what speaks for a resident, where that is something else; on the same scale.
     ///   - byteLimit: of the copies.
     /// - Returns: nothing while the block's last plan is on the way.

@@ -149,6 +149,8 @@ struct Migration: Sendable {
         record.imbalanceUnmoved.add(
             loads: record.remapCount == 0
                 ? lastLoads : loads(of: cold, on: homesAtStart, layer: layer))
+        // States are of use to the adjustment alone.
+        guard adjustment != nil else { return }
         for (sequence, active) in active.enumerated() {
             states[layer][sequence].update(
                 active: active,

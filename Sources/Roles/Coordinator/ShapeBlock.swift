@@ -172,8 +172,6 @@ struct ShapeBlock {
         busiestProductCount = migration.lastLoads.max() ?? 0
     }
 
-    // MARK: Balance of GPU and DIMMs
-
     /// What the units have to do for neurons that are computed, one set for each sequence.
     private func load(of computed: [PackedSet], layer: Int) -> BlockLoad {
         var union = computed[0]
@@ -202,12 +200,12 @@ struct ShapeBlock {
 
     /// Copies that shorten the layer's time: until the GPU takes as long as the slowest DIMM.
     ///
-    /// Each copy takes its share of the DIMMs' time away and adds its own to the GPU's. Without
-    /// emulated time, or before the layer's first step, there is no telling.
+    /// Each copy takes its share of the DIMMs' time away and adds its own to the GPU's. None before
+    /// the layer's first step, which shows how long the DIMMs take.
     ///
     /// - Parameter computed: who is computed next, as far as it is known.
     func usefulCopyCount(for computed: [PackedSet], layer: Int, machine: EmulatedMachine) -> Int {
-        guard migration.adjustsHotSet, let perProduct = dimmTimes[layer] else { return .max }
+        guard migration.adjustsHotSet, let perProduct = dimmTimes[layer] else { return 0 }
         let load = load(of: computed, layer: layer)
         guard load.coldCount > 0 else { return 0 }
         let dimms = perProduct * Double(load.busiestProductCount)

@@ -375,8 +375,13 @@ package struct ShapeCoordinator {
         // MLP neurons first: theirs is most of the work.
         for block in blocks.indices.reversed() {
             let before = blocks[block].migration.record.hotSwapByteCount
-            let usefulCount = blocks[block].usefulCopyCount(
-                for: next[block], layer: layer, machine: machine)
+            // A native run cannot tell what is useful. A host's step has a cost that no copy takes
+            // away, beside which the GPU is never the last.
+            let usefulCount =
+                engine.time == nil || options.host != nil
+                ? Int.max
+                : blocks[block].usefulCopyCount(
+                    for: next[block], layer: layer, machine: machine)
             let copyByteCount = blocks[block].wireBlock.neuronByteCount
             let byteLimit = min(shadow / copyByteCount, usefulCount) * copyByteCount
             try engine.moveNeurons(
