@@ -20,11 +20,15 @@ package struct PackedSet: Equatable, Hashable, Sendable {
 
     /// All of `0..<elementCount`.
     package static func full(elementCount: Int) -> PackedSet {
+        first(elementCount, of: elementCount)
+    }
+
+    /// The lowest `count` of `0..<elementCount`.
+    package static func first(_ count: Int, of elementCount: Int) -> PackedSet {
+        precondition(count >= 0 && count <= elementCount)
         var set = PackedSet(elementCount: elementCount)
-        for index in set.words.indices { set.words[index] = .max }
-        if elementCount % 64 > 0 {
-            set.words[set.words.count - 1] = 1 << UInt64(elementCount % 64) - 1
-        }
+        for index in 0..<count / 64 { set.words[index] = .max }
+        if count % 64 > 0 { set.words[count / 64] = 1 << UInt64(count % 64) - 1 }
         return set
     }
 

@@ -41,7 +41,7 @@ package struct SlotTable: Equatable, Sendable {
             mobility.sharesScales && !weights.isDownTransposed
             && weights.down.format.elementsPerBlock > 1
         let spares = Array(repeating: UInt32?.none, count: mobility.spareSlotCount)
-        self.neurons = neurons + spares
+        self.neurons = neurons.map { Optional($0) } + spares
         sharedBlocks = neurons.map { isShared ? $0 / Self.scaleBlockSize : nil } + spares
         emptySlots = Array(neurons.count..<neurons.count + mobility.spareSlotCount)
     }
@@ -52,7 +52,7 @@ package struct SlotTable: Equatable, Sendable {
     package init(neurons: [UInt32], slotCount: Int) {
         precondition(slotCount >= neurons.count)
         let spares = Array(repeating: UInt32?.none, count: slotCount - neurons.count)
-        self.neurons = neurons + spares
+        self.neurons = neurons.map { Optional($0) } + spares
         sharedBlocks = []
         emptySlots = Array(neurons.count..<slotCount)
     }

@@ -115,7 +115,7 @@ struct HomeAssignment {
         var bestFinish = activity[slow] * slowTime
         var best: (given: Int, taken: Int?)?
         let given = loads.indices.filter { homes[$0] == UInt16(slow) }
-        var taken: [Int?] = loads.indices.filter { homes[$0] == UInt16(other) }
+        var taken = loads.indices.filter { homes[$0] == UInt16(other) }.map { Optional($0) }
         if used[other] < quotas[other] { taken.append(nil) }
         guard !taken.isEmpty else { return nil }
         // Both descend, so the taken one that fits a given one best moves one way only.

@@ -197,12 +197,12 @@ package struct StepEngine {
     ///   - name: of the transfer.
     ///   - writtenByteCount: of the payload; what is behind means nothing. `nil`: all.
     mutating func post(
-        _ name: String, _ request: MessageHeader, byteCount: Int, writtenByteCount: Int? = nil,
-        to dimm: Int, _ fill: (inout MutableRawSpan) -> Void
+        _ name: @autoclosure () -> String, _ request: MessageHeader, byteCount: Int,
+        writtenByteCount: Int? = nil, to dimm: Int, _ fill: (inout MutableRawSpan) -> Void
     ) throws(CoordinatorError) {
         var header = request
         if let now = time?.now,
-            let booking = try time?.transfer(name, byteCount, dimm: dimm, readyAt: now, ring: .to)
+            let booking = try time?.transfer(name(), byteCount, dimm: dimm, readyAt: now, ring: .to)
         {
             header = try stamped(
                 header, byteCount: byteCount, to: dimm, readyAt: now, arrival: booking.arrival)

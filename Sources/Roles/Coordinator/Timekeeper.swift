@@ -83,8 +83,9 @@ package struct Timekeeper {
     /// Books a request's transfer; returns when it is at the DIMM.
     mutating func send(byteCount: Int, to dimm: Int) throws(CoordinatorError) -> EmulatedTime {
         let flow = newFlow()
+        let name = step.name
         let booking = try transfer(
-            "\(step.name) to DIMM \(dimm)", byteCount, dimm: dimm, readyAt: now, ring: .to,
+            "\(name) to DIMM \(dimm)", byteCount, dimm: dimm, readyAt: now, ring: .to,
             flow: flow)
         step.requests[dimm] = booking
         step.flows[dimm] = flow
@@ -160,8 +161,9 @@ package struct Timekeeper {
             let busy = EmulatedDuration(picoseconds: reply.report.busyPicoseconds)
             busyOfToken[reply.dimm] += busy
             recordRequest(reply, busy: busy)
+            let name = step.name
             let booking = try transfer(
-                "\(step.name) from DIMM \(reply.dimm)", reply.byteCount, dimm: reply.dimm,
+                "\(name) from DIMM \(reply.dimm)", reply.byteCount, dimm: reply.dimm,
                 readyAt: reply.ready, ring: .from, flow: step.flows[reply.dimm] ?? 0)
             arrivals[reply.dimm] = booking.arrival
             if latest.map({ $0.booking.arrival < booking.arrival }) ?? true {
@@ -207,11 +209,11 @@ package struct Timekeeper {
     ///
     /// - Parameter ring: of the message that it is; `nil` for what moves in emulated time alone.
     mutating func transfer(
-        _ name: String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, ring: Ring?,
+        _ name: @autoclosure () -> String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, ring: Ring?,
         flow: UInt64 = 0
     ) throws(CoordinatorError) -> PathBooking {
         try transfer(
-            name, byteCount, over: machine.paths[dimm],
+            name(), byteCount, over: machine.paths[dimm],
             unit: ring.map { "ring \($0.rawValue) DIMM \(dimm)" }, readyAt: readyAt, flow: flow)
     }
 
@@ -234,16 +236,20 @@ package struct Timekeeper {
         ).arrival
     }
 
+    /// - Parameters:
+    ///   - name: made only for a record.
+    ///   - unit: the same.
     private mutating func transfer(
-        _ name: String, _ byteCount: Int, over path: [Int], unit: String?, readyAt: EmulatedTime,
-        flow: UInt64
+        _ name: @autoclosure () -> String, _ byteCount: Int, over path: [Int],
+        unit: @autoclosure () -> String?, readyAt: EmulatedTime, flow: UInt64
     ) throws(CoordinatorError) -> PathBooking {
         var bookings: [(Int, Booking)] = []
         let booking = try machine.transfer(byteCount, over: path, readyAt: readyAt) {
             if records { bookings.append(($0, $1)) }
         }
         guard records else { return booking }
-        if let unit {
+        let name = name()
+        if let unit = unit() {
             timeline.add(
                 TimelineEvent(
                     kind: .message, name: name, unit: unit,

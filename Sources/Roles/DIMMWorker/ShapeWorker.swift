@@ -81,7 +81,7 @@ package struct ShapeWorker: ~Copyable {
         self.timer = timer
         filled = shape.filledSlotCounts.map { counts in
             zip(counts, shape.blocks).map { count, block in
-                PackedSet(elementCount: block.slotCount, members: 0..<count)
+                PackedSet.first(count, of: block.slotCount)
             }
         }
         requests = shape.blocks.map { BatchRequest(slotCount: $0.slotCount) }

@@ -41,6 +41,8 @@ struct EmulationRequest {
     var recovery = RecoveryPolicy.none
     var faults: [FaultText] = []
     var binding = BindingStrictness.strict
+    /// Whether other emulations run on the same cores: then nobody spins on them.
+    var sharesCores = false
 }
 
 /// Policies of an emulation; `nil` is what the system does of its own.

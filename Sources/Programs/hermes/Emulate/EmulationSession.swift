@@ -49,7 +49,7 @@ struct EmulationSession {
         activity.meet(placement, promptTokenCount: request.promptTokenCount)
         let fleet = try WorkerFleet.start(
             topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
-            rings: rings, isPaced: request.clock == .paced,
+            rings: rings, isPaced: request.clock == .paced, sharesCores: request.sharesCores,
             isBestEffort: request.binding == .bestEffort, policy: request.recovery,
             faults: try FaultPlan(
                 request.faults, seed: request.seed, topology: topology,

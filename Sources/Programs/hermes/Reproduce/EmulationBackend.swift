@@ -13,8 +13,14 @@ struct EmulationBackend {
     let emulate: (EmulationRequest) throws -> EmulationOutcome
 
     /// The program's own.
-    static func processes(logger: Logger) -> EmulationBackend {
-        EmulationBackend { request in try Emulation.run(request, logger: logger) }
+    ///
+    /// - Parameter sharesCores: whether others emulate at the same time.
+    static func processes(logger: Logger, sharesCores: Bool = false) -> EmulationBackend {
+        EmulationBackend { request in
+            var request = request
+            request.sharesCores = sharesCores
+            return try Emulation.run(request, logger: logger)
+        }
     }
 
     func request(_ planned: PlannedEmulation) throws -> EmulationRequest {

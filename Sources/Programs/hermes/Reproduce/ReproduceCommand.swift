@@ -143,15 +143,16 @@ struct ReproduceCommand: ParsableCommand {
             rules: rules, standardTokenCount: Self.standardTokenCount, isQuick: quick)
     }
 
+    /// Emulations at a time. Each has processes and memory of its own: beyond some, neither is there.
+    private var jobCount: Int { jobs ?? min(8, CPUAvailability.current().usableCoreCount) }
+
     private func helperCount(for emulations: [PlannedEmulation]) -> Int {
-        // Each has processes and memory of its own: beyond some, neither is there.
-        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
-        return min(jobs, max(1, emulations.count)) - 1
+        min(jobCount, max(1, emulations.count)) - 1
     }
 
     private func makeSeries() throws -> EmulationSeries {
         EmulationSeries(
-            backend: .processes(logger: options.logger("hermes")),
+            backend: .processes(logger: options.logger("hermes"), sharesCores: jobCount > 1),
             store: try ResultStore(
                 folder: output + "/emulations", program: try ModelHash.ofProgram()))
     }

@@ -83,18 +83,19 @@ final class WorkerFleet {
 
     /// Starts one worker per unit; they wait for their configuration.
     ///
-    /// - Parameter model: `nil` for workers that get the shape of their model from the
-    ///   coordinator.
+    /// - Parameters:
+    ///   - model: `nil` for workers that get the shape of their model from the coordinator.
+    ///   - sharesCores: whether other fleets run on the same cores.
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
-        reach: WorkerReach = .sharedMemory, isPaced: Bool, isBestEffort: Bool = false,
-        policy: RecoveryPolicy = .none, faults: FaultPlan = .none, logger: Logger
+        reach: WorkerReach = .sharedMemory, isPaced: Bool, sharesCores: Bool = false,
+        isBestEffort: Bool = false, policy: RecoveryPolicy = .none, faults: FaultPlan = .none, logger: Logger
     ) throws -> WorkerFleet {
         do {
             let fleet = try make(
                 topology: topology, units: units, model: model, rings: rings, reach: reach,
-                isPaced: isPaced, isBestEffort: isBestEffort, policy: policy, faults: faults,
-                logger: logger)
+                sleeps: isPaced || sharesCores, isPaced: isPaced, isBestEffort: isBestEffort,
+                policy: policy, faults: faults, logger: logger)
             let binding = fleet.binding
             if reach.rendezvous == nil {
                 fleet.peers = try rings.peers.map { try fleet.makePeerRing(between: $0) }
@@ -117,8 +118,8 @@ final class WorkerFleet {
     /// A fleet without workers.
     private static func make(
         topology: Topology, units: Units, model: LoadedModel?, rings: Rings, reach: WorkerReach,
-        isPaced: Bool, isBestEffort: Bool, policy: RecoveryPolicy, faults: FaultPlan,
-        logger: Logger
+        sleeps: Bool, isPaced: Bool, isBestEffort: Bool, policy: RecoveryPolicy,
+        faults: FaultPlan, logger: Logger
     ) throws -> WorkerFleet {
         try reach.check(topology)
         let assignment = try nodeAssignment(of: topology)
@@ -131,7 +132,7 @@ final class WorkerFleet {
             hosts: topology.dimms.map(\.hostName),
             // In a paced run nobody waits for an answer at once: clocks wait, and messages are
             // early.
-            waitPolicy: isPaced
+            waitPolicy: sleeps
                 ? .sleeping
                 : WaitPolicy.suiting(
                     threadCount: 1 + binding.unitCount, processorCount: cores))
@@ -147,7 +148,7 @@ final class WorkerFleet {
     ) throws -> [String] {
         let fleet = try make(
             topology: topology, units: .dimms, model: model, rings: rings, reach: reach,
-            isPaced: false, isBestEffort: isBestEffort, policy: .none, faults: .none,
+            sleeps: false, isPaced: false, isBestEffort: isBestEffort, policy: .none, faults: .none,
             logger: logger)
         // To read all of a large file takes long.
         fleet.modelHash = "SHA256"
