@@ -42,7 +42,8 @@ import Testing
         scores.add(6, forActiveParents: parents, below: below)
         let model = (0..<neuronCount).map { neuron in
             let active = below.reduce(0) { count, set in
-                count + [parents[2 * neuron], parents[2 * neuron + 1]]
+                count
+                    + [parents[2 * neuron], parents[2 * neuron + 1]]
                     .count { set.contains(Int($0)) }
             }
             return drawn.sum(neuron) + 6 * active
@@ -75,6 +76,12 @@ import Testing
     }
 
     @Test func `A score beyond what was announced is a broken contract`() async {
+        await #expect(processExitsWith: .failure) {
+            var states = NeuronStateTable(neuronCount: 1)
+            states.setState(15, of: 0)
+            var scores = NeuronScores(neuronCount: 1, largest: 0)
+            scores.add(states)
+        }
         await #expect(processExitsWith: .failure) {
             var states = NeuronStateTable(neuronCount: 1)
             states.setState(15, of: 0)

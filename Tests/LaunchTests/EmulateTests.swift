@@ -24,6 +24,12 @@ private struct EmulationDocument: Decodable {
         let gpuBytes: Int
     }
 
+    struct Policy: Decodable {
+        let adjustment: String
+        let rebalance: String
+        let window: Int
+    }
+
     struct DIMM: Decodable {
         let index: Int
         let busySeconds: Double?
@@ -40,6 +46,8 @@ private struct EmulationDocument: Decodable {
     }
 
     let system: String
+    let attentionSplit: String
+    let policy: Policy?
     let unsupported: String?
     let seconds: Seconds?
     let tokensPerSecond: Rate?
@@ -131,7 +139,10 @@ extension LaunchTests {
                 document(["--system", "hermes-adjustment"] + quick).migrations)
             #expect(adjusted.hotSwaps > 0)
             #expect(adjusted.remaps == 0)
-            let all = try document(quick)
+            let all = try document(quick + ["--policy.window", "3"])
+            let policy = try #require(all.policy)
+            #expect((policy.adjustment, policy.rebalance, policy.window) == ("both", "window", 3))
+            #expect(all.attentionSplit == "heads")
             let moved = try #require(all.migrations)
             #expect(moved.remaps > 0)
             let linked = all.links?.filter { $0.name.hasPrefix("dimm-link") } ?? []

@@ -119,6 +119,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [((1 << 20) - 16, false), ((1 << 20) - 15, true)])
+    func `Of a longer head the whole message is summed`(
+        writtenByteCount: Int, isWhole: Bool
+    ) throws {
+        let ring = try RingFixture(capacity: 1 << 22)
+        let byteCount = (1 << 20) + 1000
+        try ring.coordinator.send(byteCount: byteCount, writtenByteCount: writtenByteCount) { _ in
+        }
+        let last = ring.toWorkerRecords + 16 + byteCount - 8
+        ring.memory.setWord64(~ring.memory.word64(at: last), at: last)
+        var isShown = false
+        do throws(LinkError) {
+            try ring.worker.receive { _ in isShown = true }
+        } catch {
+            guard case .damaged = error else { throw error }
+        }
+        #expect(isShown == !isWhole)
+    }
+
     @Test func `A damaged header of a message whose head is written is never believed`() throws {
         for bit in 0..<96 {
             let ring = try RingFixture()

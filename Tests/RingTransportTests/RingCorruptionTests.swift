@@ -78,6 +78,17 @@ import Testing
             naming: "kind 3")
     }
 
+    @Test(arguments: [1, 0xFFFF] as [UInt32])
+    func `A head that is no shorter than its message is refused`(unitCount: UInt32) throws {
+        let ring = try RingFixture(hasChecksums: false)
+        try ring.coordinator.send(1, byteCount: 16)
+        ring.memory.setWord32(
+            RecordKind.messageHead.rawValue | unitCount, at: ring.toWorkerRecords + 4)
+        expectCorrupt(
+            #expect(throws: LinkError.self) { try ring.worker.receiveNumber() },
+            naming: "kind")
+    }
+
     @Test func `A skip at the start, of a wrong length or with nothing behind it is refused`()
         throws
     {

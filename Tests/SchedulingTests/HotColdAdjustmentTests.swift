@@ -51,6 +51,26 @@ import Testing
         #expect(plan(full, [0, 0, 0, 10, 10, 10]) == [], "cold residents stay until wanted")
     }
 
+    @Test func `What speaks for residents can be something else`() {
+        var full = adjustment(neuronCount: 4, residents: [0, 1], share: 500_000)
+        let swaps = full.plan(
+            layer: 0, block: 0, scores: scores([15, 0, 12, 11]), keeping: scores([3, 11, 0, 0]),
+            byteLimit: 1000)
+        #expect(swaps.map { [$0.copiedIn, $0.evicted] } == [[2, 0]], "11 is not above 11")
+    }
+
+    @Test func `Scores beyond a state's range are hot at every T_h`() {
+        var adjustment = HotColdAdjustment(
+            layout: NeuronLayout(layerCount: 1, neuronCounts: [2]),
+            budget: HotBudget(hotShare: .one, memoryByteCount: 20, bytesPerNeuron: [10]),
+            hotThreshold: 15, residents: [[PackedSet(elementCount: 2)]])
+        var table = NeuronStateTable(neuronCount: 2)
+        table.setState(15, of: 1)
+        let swaps = adjustment.plan(
+            layer: 0, block: 0, scores: NeuronScores([table, table]), byteLimit: 20)
+        #expect(swaps.map(\.copiedIn) == [1])
+    }
+
     @Test func `Memory bounds as the share does`() {
         let adjustment = adjustment(neuronCount: 4, residents: [0], memory: 25)
         #expect(adjustment.usedByteCount == 10)

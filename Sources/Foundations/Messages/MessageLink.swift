@@ -11,8 +11,9 @@ package protocol MessageLink: AnyObject {
     /// - Parameter fill: writes the message; sees exactly `byteCount` bytes of unspecified content.
     func send(byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) throws(LinkError)
 
-    /// As ``send(byteCount:_:)``, of a message of which only the first `writtenByteCount` bytes mean
-    /// anything: what the others are when they arrive is unspecified, and damage to them is none.
+    /// As ``send(byteCount:_:)``, of a message of which only the first `writtenByteCount` bytes
+    /// mean anything: what the others are when they arrive is unspecified, and damage to them may
+    /// go unnoticed.
     ///
     /// - Parameter fill: writes the message; sees exactly `writtenByteCount` bytes.
     func send(

@@ -1,5 +1,6 @@
-/// A set's members as a byte each, 1 or 0, for who asks about many in no order: a byte is read as
-/// it is, where a bit would have to be shifted to its place.
+/// A set's members as a byte each, 1 or 0, or how many of several sets have them, for who asks
+/// about many in no order: a byte is read as it is, where a bit would have to be shifted to its
+/// place.
 package struct FlagBytes: Sendable {
     /// Elements that fit; a set's words are taken over whole.
     package let elementCount: Int

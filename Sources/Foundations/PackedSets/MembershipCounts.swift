@@ -31,19 +31,35 @@ package struct MembershipCounts: Equatable, Sendable {
     /// - Precondition: `set` has as many elements.
     package mutating func add(_ set: PackedSet) {
         precondition(set.elementCount == elementCount)
-        let words = set.words
-        for index in words.indices {
+        var start = 0
+        // A word that needs one more bit than there are interrupts.
+        while let (index, carry) = add(set.words.span, from: start) {
+            addPlane(wordCount: set.words.count)
+            planes[(index + 1) * bitCount - 1] = carry
+            start = index + 1
+        }
+    }
+
+    /// - Returns: the first word whose carry found no bit to go to, and that carry.
+    private mutating func add(
+        _ words: Span<UInt64>, from start: Int
+    ) -> (index: Int, carry: UInt64)? {
+        let bitCount = bitCount
+        // Through a span: an array would ask at each word whether it is shared.
+        var planes = planes.mutableSpan
+        for index in start..<words.count {
             var carry = words[index]
-            var bit = 0
+            var place = index &* bitCount
+            let end = place &+ bitCount
             while carry != 0 {
-                if bit == bitCount { addPlane(wordCount: words.count) }
-                let place = index &* bitCount &+ bit
+                guard place < end else { return (index, carry) }
                 let sum = planes[place]
                 planes[place] = sum ^ carry
                 carry &= sum
-                bit &+= 1
+                place &+= 1
             }
         }
+        return nil
     }
 
     private mutating func addPlane(wordCount: Int) {

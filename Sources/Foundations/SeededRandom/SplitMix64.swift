@@ -1,8 +1,8 @@
 /// Steele, Lea and Flood's SplitMix64 (OOPSLA '14): the same seed gives the same run anywhere.
 ///
 /// Everything random in the project draws from one of these, with its seed in the results. Public,
-/// unlike what the package shares otherwise: the compiler inlines only public bodies across modules,
-/// and a synthetic text draws hundreds of millions.
+/// unlike what the package shares otherwise: the compiler inlines only public bodies across
+/// modules, and a synthetic text draws hundreds of millions.
 @frozen public struct SplitMix64: RandomNumberGenerator, Sendable {
     @usableFromInline var state: UInt64
 

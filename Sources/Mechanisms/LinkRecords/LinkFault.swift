@@ -4,7 +4,8 @@ package enum LinkFault {
     /// returns, the message is completed and sent as if nothing had been.
     case halfWritten(then: () -> Void)
     /// This bit of the payload, counted modulo its length, is turned over behind the checksum's
-    /// back (of what is written, where the rest means nothing); an empty payload's checksum instead.
+    /// back (of what is written, where the rest means nothing); an empty payload's checksum
+    /// instead.
     case corruptPayload(bit: Int)
     /// This bit of the header, modulo 96 (its checksum excluded), is turned over.
     case corruptHeader(bit: Int)

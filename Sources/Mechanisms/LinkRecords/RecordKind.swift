@@ -4,7 +4,7 @@
     case message = 0x4D53_4721
     /// Unused bytes up to the end of the ring; the next record lies at its start.
     case skip = 0x534B_4950
-    /// A message of which only the first bytes mean anything: how many, in units of 16 bytes rounded
-    /// up, stands in the lower 16 bits.
+    /// A message of which only the first bytes mean anything: how many, in units of 16 bytes
+    /// rounded up, stands in the lower 16 bits.
     case messageHead = 0x4D48_0000
 }

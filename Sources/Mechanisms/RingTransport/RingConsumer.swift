@@ -91,8 +91,8 @@ struct RingConsumer {
         return header
     }
 
-    /// Whether header and what is summed of the payload are as they were when the producer summed them up. It finds
-    /// accidents, not malice: the producer can still write.
+    /// Whether header and what is summed of the payload are as they were when the producer summed
+    /// them up. It finds accidents, not malice: the producer can still write.
     @inline(__always)
     func isIntact(_ record: Record) -> Bool {
         !ring.hasChecksums

@@ -58,11 +58,13 @@ package struct NeuronScores: Sendable {
 
     private mutating func add(_ states: NeuronStateTable, atPlane first: Int) {
         precondition(states.neuronCount == neuronCount)
+        let planeCount = planeCount
+        var words = words.mutableSpan
         for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
             let planes = states.planes(at: index)
-            add(
+            Self.add(
                 [planes.plane0, planes.plane1, planes.plane2, planes.plane3, 0, 0, 0, 0],
-                shiftedBy: first, at: index)
+                shiftedBy: first, to: &words, at: planeCount &* index, planeCount)
         }
     }
 
@@ -76,6 +78,8 @@ package struct NeuronScores: Sendable {
         _ weight: Int, forActiveParents parents: [UInt16], below: [PackedSet]
     ) {
         precondition(weight >= 0 && parents.count == 2 * neuronCount)
+        // Parents are neurons of the same block, a layer below.
+        precondition(below.allSatisfy { $0.elementCount == neuronCount })
         // Two parents' counts fit a byte.
         let groupSize = 127
         for first in stride(from: 0, to: below.count, by: groupSize) {
@@ -83,34 +87,45 @@ package struct NeuronScores: Sendable {
             var counts = FlagBytes(elementCount: below[first].elementCount)
             for set in group { counts.add(set.words) }
             let bitCount = Int.bitWidth - (2 * group.count).leadingZeroBitCount
+            let (planeCount, tiePlaneCount) = (planeCount, tiePlaneCount)
+            var words = words.mutableSpan
             for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
                 let planes = ParentLookup.planes(
                     firstChild: 64 * index, parents: parents.span, counts: counts.bytes.span,
                     bitCount: bitCount)
                 var rest = weight
                 while rest != 0 {
-                    add(
-                        planes, shiftedBy: tiePlaneCount + rest.trailingZeroBitCount, at: index)
+                    Self.add(
+                        planes, shiftedBy: tiePlaneCount + rest.trailingZeroBitCount, to: &words,
+                        at: planeCount &* index, planeCount)
                     rest &= rest - 1
                 }
             }
         }
     }
 
-    /// Adds numbers of up to eight bits, times a power of two, to the scores of a word's neurons.
+    /// Adds numbers of up to eight bits, times a power of two, to the scores of the neurons whose
+    /// planes begin at `first`.
     @inline(__always)
-    private mutating func add(
-        _ planes: [8 of UInt64], shiftedBy shift: Int, at index: Int
+    private static func add(
+        _ addends: [8 of UInt64], shiftedBy shift: Int, to words: inout MutableSpan<UInt64>,
+        at first: Int, _ planeCount: Int
     ) {
         var carry: UInt64 = 0
-        let first = planeCount &* index
-        for bit in shift..<max(shift, planeCount) {
-            let addend = bit &- shift < 8 ? planes[bit &- shift] : 0
-            if bit &- shift >= 8 && carry == 0 { break }
-            let old = words[first &+ bit]
+        var bit = 0
+        while shift &+ bit < planeCount {
+            let addend = bit < 8 ? addends[bit] : 0
+            if bit >= 8 && carry == 0 { break }
+            let place = first &+ shift &+ bit
+            let old = words[place]
             let half = old ^ addend
-            words[first &+ bit] = half ^ carry
+            words[place] = half ^ carry
             carry = (old & addend) | (carry & half)
+            bit &+= 1
+        }
+        while bit < 8 {
+            carry |= addends[bit]
+            bit &+= 1
         }
         precondition(carry == 0, "a score is beyond the largest that was announced")
     }

@@ -3,9 +3,9 @@ package import PackedSets
 /// The recent activity of the neurons of one block as a number 0...15 each: up when a neuron was
 /// active, down when not, and never out of that range.
 ///
-/// The states of 64 neurons are four words, one for each bit of theirs, and are updated and compared
-/// together: words 4w to 4w + 3 belong to word `w` of a ``PackedSet``. States past the last neuron
-/// stay 0.
+/// The states of 64 neurons are four words, one for each bit of theirs, and are updated and
+/// compared together: words 4w to 4w + 3 belong to word `w` of a ``PackedSet``. States past the
+/// last neuron stay 0.
 package struct NeuronStateTable: Equatable, Sendable {
     package static let maximumState = 15
 
@@ -83,17 +83,20 @@ package struct NeuronStateTable: Equatable, Sendable {
     /// - Parameter activeCounts: [neuronCount].
     package mutating func initialise(activeCounts: [UInt32], tokenCount: Int) {
         precondition(activeCounts.count == neuronCount)
-        for index in words.indices { words[index] = 0 }
-        var states: [UInt32: UInt64] = [:]
-        for (neuron, count) in activeCounts.enumerated() where count > 0 {
-            let state =
-                states[count]
-                ?? UInt64(Self.initialState(activeCount: Int(count), tokenCount: tokenCount))
-            states[count] = state
-            let first = StatePlanes.count &* (neuron / 64)
-            for plane in 0..<StatePlanes.count {
-                words[first &+ plane] |= (state &>> UInt64(plane) & 1) &<< UInt64(neuron % 64)
+        let states = (0...tokenCount).map {
+            UInt64(Self.initialState(activeCount: $0, tokenCount: tokenCount))
+        }
+        for first in stride(from: 0, to: neuronCount, by: 64) {
+            var planes = StatePlanes(plane0: 0, plane1: 0, plane2: 0, plane3: 0)
+            for neuron in first..<min(first + 64, neuronCount) {
+                let state = states[Int(activeCounts[neuron])]
+                let bit = UInt64(neuron - first)
+                planes.plane0 |= (state & 1) &<< bit
+                planes.plane1 |= (state &>> 1 & 1) &<< bit
+                planes.plane2 |= (state &>> 2 & 1) &<< bit
+                planes.plane3 |= (state &>> 3) &<< bit
             }
+            setPlanes(planes, at: first / 64)
         }
     }
 

@@ -18,7 +18,7 @@ package struct NeuronStates: Equatable, Sendable {
 
     package func table(layer: Int, block: Int) -> NeuronStateTable { tables[layer][block] }
 
-    /// Memory of the states: half a byte per neuron, in whole words per block.
+    /// Memory of the states: half a byte per neuron, 64 at a time.
     package var byteCount: Int { tables.joined().reduce(0) { $0 + $1.byteCount } }
 
     /// Sets the states to what the prompt showed.

@@ -57,8 +57,8 @@ enum ParentLookup {
         return planes
     }
 
-    /// As ``word(firstChild:parents:isActive:)``, right for the children in `chosen` only; of few, no
-    /// others are looked up.
+    /// As ``word(firstChild:parents:isActive:)``, right for the children in `chosen` only; of few,
+    /// no others are looked up.
     @inline(__always)
     static func word(
         firstChild: Int, parents: Span<UInt16>, isActive: Span<UInt8>, of chosen: UInt64
@@ -120,8 +120,8 @@ enum ParentLookup {
         return counts
     }
 
-    /// Not bounds-checked, which takes a third of the time: `word` names existing children only,
-    /// and the table's parents were checked when it was made.
+    /// Not bounds-checked, which takes a third of the time: callers name existing children only,
+    /// the table's parents were checked when it was made, and there is a byte for each of them.
     @inline(__always)
     private static func count(
         _ child: Int, _ parents: Span<UInt16>, _ isActive: Span<UInt8>

@@ -46,7 +46,7 @@ package struct HotBudget: Equatable, Sendable {
 ///
 /// Highest states first, and only over a resident whose state is lower: otherwise nothing is
 /// gained. In a batch the sum over the sequences counts, since a copy saves what the units do for
-/// all of them. The copies travel while the GPU is busy with the projection, so each plan is
+/// all of them; parents may speak for a neuron, too (``NeuronScores``). The copies travel while the GPU is busy with the projection, so each plan is
 /// bounded by the bytes that fit that time; who does not fit waits for the next.
 ///
 /// A plan reserves its room at once and takes effect with ``commit(layer:block:)``, when the
@@ -122,7 +122,7 @@ package struct HotColdAdjustment: Equatable, Sendable {
         precondition(byteLimit >= 0)
         let bytesPerNeuron = budget.bytesPerNeuron[block]
         let swapLimit = byteLimit / bytesPerNeuron
-        guard swapLimit > 0, hotThreshold < NeuronStateTable.maximumState else { return [] }
+        guard swapLimit > 0 else { return [] }
         let resident = residents[layer][block]
         var wanted = scores.neurons(above: hotThreshold)
         wanted.subtract(resident)

@@ -15,7 +15,9 @@ struct ShapeBlock {
     /// The neurons known to be active in the layer below, one set per sequence; `nil` in layer 0.
     private(set) var known: [PackedSet?]
     /// What the GPU computes of the current layer.
-    private(set) var hotWork = (byteCount: 0, macCount: 0)
+    var hotWork: (byteCount: Int, macCount: Int) {
+        (planned.hotByteCount, planned.hotMACCount)
+    }
 
     private let batchSize: Int
     private let dimmCount: Int
@@ -23,8 +25,8 @@ struct ShapeBlock {
     private let policy: PlacementPolicy
     private let hotBudget: HotBudget
     private var hot: [PackedSet]  // [layers]
-    /// Products of the busiest DIMM in the current layer.
-    private var busiestProductCount = 0
+    /// What the units have to do in the current layer.
+    private var planned = BlockLoad()
     /// The DIMMs' time for each of them, when the layer was computed last; picoseconds, [layers].
     private var dimmTimes: [Double?]
     private var homes: [ShapeHomes]  // [layers]
@@ -158,10 +160,7 @@ struct ShapeBlock {
             homes[layer].scatter(rest, into: &slotWords[sequence])
             cold.append(rest)
         }
-        hotWork = (
-            union.intersectionCount(hot[layer]) * wireBlock.neuronByteCount,
-            hotProductCount * wireBlock.weightsPerNeuron
-        )
+        let hotCount = union.intersectionCount(hot[layer])
         migration.observe(
             layer: layer, cold: cold, active: knownNow, observed: observesAll ? nil : computed,
             foreseen: foreseen?.map { set in
@@ -169,7 +168,11 @@ struct ShapeBlock {
                 rest.subtract(hot[layer])
                 return rest
             })
-        busiestProductCount = migration.lastLoads.max() ?? 0
+        planned = BlockLoad(
+            hotByteCount: hotCount * wireBlock.neuronByteCount,
+            hotMACCount: hotProductCount * wireBlock.weightsPerNeuron,
+            coldCount: union.memberCount - hotCount,
+            busiestProductCount: migration.lastLoads.max() ?? 0)
     }
 
     /// What the units have to do for neurons that are computed, one set for each sequence.
@@ -192,10 +195,10 @@ struct ShapeBlock {
 
     /// Notes how long the DIMMs took for the layer's neurons, as it was planned last.
     mutating func noteEnd(_ end: Timekeeper.StepEnd?, layer: Int) {
-        guard let end, let last = end.arrivals.values.max(), busiestProductCount > 0 else {
-            return
-        }
-        dimmTimes[layer] = Double((last - end.start).picoseconds) / Double(busiestProductCount)
+        guard let end, let last = end.arrivals.values.max(), planned.busiestProductCount > 0
+        else { return }
+        dimmTimes[layer] =
+            Double((last - end.start).picoseconds) / Double(planned.busiestProductCount)
     }
 
     /// Copies that shorten the layer's time: until the GPU takes as long as the slowest DIMM.
@@ -203,10 +206,13 @@ struct ShapeBlock {
     /// Each copy takes its share of the DIMMs' time away and adds its own to the GPU's. None before
     /// the layer's first step, which shows how long the DIMMs take.
     ///
-    /// - Parameter computed: who is computed next, as far as it is known.
-    func usefulCopyCount(for computed: [PackedSet], layer: Int, machine: EmulatedMachine) -> Int {
+    /// - Parameter computed: who is computed next, one set for each sequence; `nil` where who was
+    ///   planned last is the best guess.
+    func usefulCopyCount(
+        for computed: [PackedSet]?, layer: Int, machine: EmulatedMachine
+    ) -> Int {
         guard migration.adjustsHotSet, let perProduct = dimmTimes[layer] else { return 0 }
-        let load = load(of: computed, layer: layer)
+        let load = computed.map { load(of: $0, layer: layer) } ?? planned
         guard load.coldCount > 0 else { return 0 }
         let dimms = perProduct * Double(load.busiestProductCount)
         func gpu(withMore count: Int) -> Double {
@@ -285,12 +291,12 @@ struct ShapeBlock {
 
 /// What the units have to do in a block of a layer.
 private struct BlockLoad {
-    let hotByteCount: Int
-    let hotMACCount: Int
+    var hotByteCount = 0
+    var hotMACCount = 0
     /// Neurons that any DIMM reads.
-    let coldCount: Int
+    var coldCount = 0
     /// Pairs of a neuron and a sequence that needs it, on the DIMM that has most.
-    let busiestProductCount: Int
+    var busiestProductCount = 0
 }
 
 /// The place of each neuron among the DIMMs' sets of slots, one behind the other, each begun at a

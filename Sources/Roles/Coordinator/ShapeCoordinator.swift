@@ -179,12 +179,11 @@ package struct ShapeCoordinator {
         engine.time?.beginToken(tokenCount)
         for sequence in predictors.indices { predictors[sequence].beginToken() }
         for layer in 0..<options.model.layerCount {
-            let qkv = predict(0, layer: layer)
-            try compute(qkv, block: 0, layer: layer)
+            try compute(predict(0, layer: layer), block: 0, layer: layer)
             try attend(layer: layer)
             // Known before the projection, so that what moves meanwhile can be what is needed.
             let feedForward = predict(1, layer: layer)
-            try project(layer: layer, next: [qkv, feedForward])
+            try project(layer: layer, before: feedForward)
             try compute(feedForward, block: 1, layer: layer)
             for block in blocks.indices { blocks[block].endLayer(layer) }
         }
@@ -240,7 +239,7 @@ package struct ShapeCoordinator {
             try engine.note(answer, from: dimm)
         }
         let end = try engine.endStep()
-        blocks[block].noteEnd(end, layer: layer)
+        if !engine.isDelayed { blocks[block].noteEnd(end, layer: layer) }
         try merge(sets.wireBlock.sumByteCount, "merge \(name)", layer: layer)
     }
 
@@ -360,10 +359,10 @@ package struct ShapeCoordinator {
 
     /// The output projection, and what moves in its shadow.
     ///
-    /// - Parameter next: who is computed next of each block: the layer's MLP is to come; its QKV is
-    ///   computed in the next token, most of whose neurons are this one's.
+    /// - Parameter feedForward: the neurons that the MLP behind it computes, for each sequence. QKV
+    ///   comes again in the next token, and most of its neurons are this one's.
     private mutating func project(
-        layer: Int, next: [[PackedSet]]
+        layer: Int, before feedForward: [PackedSet]
     ) throws(CoordinatorError) {
         engine.beginStep("projection", layer: layer)
         let model = options.model
@@ -375,13 +374,13 @@ package struct ShapeCoordinator {
         // MLP neurons first: theirs is most of the work.
         for block in blocks.indices.reversed() {
             let before = blocks[block].migration.record.hotSwapByteCount
-            // A native run cannot tell what is useful. A host's step has a cost that no copy takes
-            // away, beside which the GPU is never the last.
+            // A native run cannot tell what is useful. Most of a host's step is a cost that no copy
+            // takes away, and the calibration rests on copies that do not depend on it.
             let usefulCount =
                 engine.time == nil || options.host != nil
                 ? Int.max
                 : blocks[block].usefulCopyCount(
-                    for: next[block], layer: layer, machine: machine)
+                    for: block == 1 ? feedForward : nil, layer: layer, machine: machine)
             let copyByteCount = blocks[block].wireBlock.neuronByteCount
             let byteLimit = min(shadow / copyByteCount, usefulCount) * copyByteCount
             try engine.moveNeurons(

@@ -16,6 +16,8 @@ package struct StepEngine {
     var watch = StepWatch()
     /// When each DIMM's work on the current step is over in wall time.
     private var workEnds: [WallInstant?]
+    /// Whether a failure that was mended made a reply of the current step later.
+    var isDelayed = false
     private var workerDeadlines: [(count: UInt64, missed: UInt64)]
     /// Payload bytes of messages since the clock started, by link: what really moved, without the
     /// weights that the prefill streams in emulated time alone.
@@ -82,6 +84,7 @@ package struct StepEngine {
         watch.begin(name, layer: layer)
         time?.beginStep(name, layer: layer)
         for dimm in workEnds.indices { workEnds[dimm] = nil }
+        isDelayed = false
         clock.beginWork()
     }
 

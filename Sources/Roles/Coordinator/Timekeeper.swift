@@ -209,8 +209,8 @@ package struct Timekeeper {
     ///
     /// - Parameter ring: of the message that it is; `nil` for what moves in emulated time alone.
     mutating func transfer(
-        _ name: @autoclosure () -> String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime, ring: Ring?,
-        flow: UInt64 = 0
+        _ name: @autoclosure () -> String, _ byteCount: Int, dimm: Int, readyAt: EmulatedTime,
+        ring: Ring?, flow: UInt64 = 0
     ) throws(CoordinatorError) -> PathBooking {
         try transfer(
             name(), byteCount, over: machine.paths[dimm],

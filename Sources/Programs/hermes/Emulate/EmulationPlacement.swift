@@ -24,6 +24,7 @@ struct FamilyTraits {
             // All but the unit that computes cold neurons is Hermes: while the GPU computes the
             // projection a host is as idle as DIMMs are, so copies move.
             usesHost = true
+            partition = .frequency
         case .hermesBase:
             isDense = true
             hotCriterion = .none
@@ -44,6 +45,11 @@ struct FamilyTraits {
         if let partition = request.policy.partition { traits.partition = partition }
         if let criterion = request.policy.hotCriterion { traits.hotCriterion = criterion }
         if let rebalancing = request.policy.rebalancing { traits.rebalancing = rebalancing }
+        if traits.usesHost {
+            // It is one unit, with none to exchange with; only the hot set is to be chosen.
+            traits.partition = .frequency
+            traits.rebalancing = .none
+        }
         self = traits
     }
 }
@@ -92,9 +98,8 @@ struct EmulationPlacement {
     func solve(_ activity: EmulationActivity) throws -> ShapePlacement {
         if traits.isDense { return wholeBlocks }
         let problem = try workload(activity).problem(topology: topology)
-        let method = traits.usesHost ? .frequency : traits.partition
         let partition = try PartitionSolving(
-            problem: problem, method: method, seed: request.seed
+            problem: problem, method: traits.partition, seed: request.seed
         ).place()
         let counts = [model.hiddenSize, model.feedForwardSize]
         let given = startingHomes

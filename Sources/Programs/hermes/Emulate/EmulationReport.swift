@@ -34,6 +34,9 @@ struct EmulationReport {
             "generated_token_count": .integer(request.tokenCount),
             "clock": .string(request.clock.rawValue),
             "seed": .unsigned(request.seed),
+            "attention_split": .string(
+                FamilyTraits(request)?.usesHost == true
+                    ? "none" : "\(request.attentionSplit)"), "policy": policy,
             "provenance": Provenance.record(
                 topology: request.topology, topologyPath: request.topologyPath),
         ]
@@ -45,6 +48,25 @@ struct EmulationReport {
             members.merge(figures(timed)) { $1 }
         }
         return .object(members)
+    }
+
+    /// What the system does, or was told to do; `null` for a timing schedule, which has no policy.
+    private var policy: JSONValue {
+        guard let traits = FamilyTraits(request) else { return .null }
+        let policy = request.policy
+        return [
+            "partition": .string(traits.isDense ? "whole-blocks" : traits.partition.rawValue),
+            "adjustment": .string(traits.hotCriterion.rawValue),
+            "rebalance": .string(traits.rebalancing.rawValue),
+            "window": .integer(policy.windowTokenCount),
+            "predictor": .string(traits.isDense ? "none" : policy.predictor.rawValue),
+            "lambda": .integer(policy.constants.correlationWeight),
+            "threshold": .integer(policy.constants.activeThreshold),
+            "hot_threshold": .integer(policy.constants.hotThreshold),
+            "unobserved": .string(policy.constants.unobserved.rawValue),
+            "first_layer": .string(policy.firstLayer.rawValue),
+            "gain": .integer(policy.constants.gain), "decay": .integer(policy.constants.decay),
+        ]
     }
 
     private var model: JSONValue {

@@ -101,11 +101,8 @@ struct EmulationSession {
 
     // MARK: Rings
 
-    /// Whether neurons move from DIMM to DIMM: a host has none to exchange with.
-    private var rebalancing: RebalanceChoice { traits.usesHost ? .none : traits.rebalancing }
-
     private var rings: WorkerFleet.Rings {
-        let pairs = rebalancing == .none ? [] : request.topology.dimmLinks?.pairs ?? []
+        let pairs = traits.rebalancing == .none ? [] : request.topology.dimmLinks?.pairs ?? []
         return WorkerFleet.Rings(
             capacity: RingSegment.capacity(
                 forMessageByteCount: longestMessageByteCount, messageCount: 2),
@@ -215,7 +212,7 @@ struct EmulationSession {
             feedback: policy.feedback, hotCriterion: traits.hotCriterion,
             correlations: activity.correlations,
             policy: PlacementPolicy(
-                rebalancing: rebalancing, adjustsHotSet: traits.hotCriterion != .none,
+                rebalancing: traits.rebalancing, adjustsHotSet: traits.hotCriterion != .none,
                 machine: machine, peerMessageByteCount: peerMessageByteCount,
                 constants: policy.constants, windowTokenCount: policy.windowTokenCount),
             hotShare: traits.isDense ? .one : topology.policy.hotShare,

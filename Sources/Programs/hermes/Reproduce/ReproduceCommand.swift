@@ -110,8 +110,9 @@ struct ReproduceCommand: ParsableCommand {
         if plots { try FigureFiles.check() }
         let start = ContinuousClock.now
         let plan = try makePlan()
-        let outcome = try makeSeries().run(
-            plan.emulations, helperCount: helperCount(for: plan.emulations))
+        let helperCount = helperCount(for: plan.emulations)
+        let outcome = try makeSeries(sharesCores: helperCount > 0).run(
+            plan.emulations, helperCount: helperCount)
         var results = plan.noResults
         results.answers = outcome.answers
         for fact in plan.facts.sorted(by: { $0.rawValue < $1.rawValue }) {
@@ -143,16 +144,15 @@ struct ReproduceCommand: ParsableCommand {
             rules: rules, standardTokenCount: Self.standardTokenCount, isQuick: quick)
     }
 
-    /// Emulations at a time. Each has processes and memory of its own: beyond some, neither is there.
-    private var jobCount: Int { jobs ?? min(8, CPUAvailability.current().usableCoreCount) }
-
     private func helperCount(for emulations: [PlannedEmulation]) -> Int {
-        min(jobCount, max(1, emulations.count)) - 1
+        // Each has processes and memory of its own: beyond some, neither is there.
+        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
+        return min(jobs, max(1, emulations.count)) - 1
     }
 
-    private func makeSeries() throws -> EmulationSeries {
+    private func makeSeries(sharesCores: Bool) throws -> EmulationSeries {
         EmulationSeries(
-            backend: .processes(logger: options.logger("hermes"), sharesCores: jobCount > 1),
+            backend: .processes(logger: options.logger("hermes"), sharesCores: sharesCores),
             store: try ResultStore(
                 folder: output + "/emulations", program: try ModelHash.ofProgram()))
     }
@@ -162,15 +162,15 @@ struct ReproduceCommand: ParsableCommand {
         let emulations =
             try calibrate
             ? SystemsCalibration.emulations(Self.publishedTable(), rules) : makePlan().emulations
-        try makeSeries().runClaimed(emulations, claims)
+        try makeSeries(sharesCores: true).runClaimed(emulations, claims)
     }
 
     private func calibrateSystems() throws {
+        let helperCount = helperCount(
+            for: SystemsCalibration.emulations(try Self.publishedTable(), rules))
         let calibration = try SystemsCalibration(
-            table: try Self.publishedTable(), series: makeSeries(), rules: rules,
-            standardTokenCount: Self.standardTokenCount,
-            helperCount: helperCount(
-                for: SystemsCalibration.emulations(Self.publishedTable(), rules)))
+            table: try Self.publishedTable(), series: makeSeries(sharesCores: helperCount > 0),
+            rules: rules, standardTokenCount: Self.standardTokenCount, helperCount: helperCount)
         let path = output + "/" + ComparedSystemsFile.name
         try WholeFile.write(Array(calibration.text.utf8), to: path)
         if !options.writesJSONToStandardOutput { try Terminal.emit(calibration.report()) }

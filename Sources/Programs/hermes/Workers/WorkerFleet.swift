@@ -89,7 +89,8 @@ final class WorkerFleet {
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
         reach: WorkerReach = .sharedMemory, isPaced: Bool, sharesCores: Bool = false,
-        isBestEffort: Bool = false, policy: RecoveryPolicy = .none, faults: FaultPlan = .none, logger: Logger
+        isBestEffort: Bool = false, policy: RecoveryPolicy = .none, faults: FaultPlan = .none,
+        logger: Logger
     ) throws -> WorkerFleet {
         do {
             let fleet = try make(
@@ -131,7 +132,7 @@ final class WorkerFleet {
             executable: try Locations.executable(), model: model, rings: rings, reach: reach,
             hosts: topology.dimms.map(\.hostName),
             // In a paced run nobody waits for an answer at once: clocks wait, and messages are
-            // early.
+            // early. And who spins on shared cores takes them from others' work.
             waitPolicy: sleeps
                 ? .sleeping
                 : WaitPolicy.suiting(

@@ -16,6 +16,7 @@ extension StepEngine {
         let delays = exchange.state.takeDelays(of: dimm)
         let floor = exchange.state.readyNotBefore[dimm]
         guard time != nil, !delays.isEmpty || floor > answer.ready else { return answer }
+        isDelayed = true
         // The worker that loads again knows nothing of how long that takes in emulated time.
         var now = EmulatedTime(picosecondsSinceStart: max(answer.ready, floor))
         for delay in delays {
