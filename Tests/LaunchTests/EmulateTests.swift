@@ -159,7 +159,8 @@ extension LaunchTests {
             #expect(fast.hotSwaps > 0)
             let slow = try #require(
                 document(random + ["--set", "gpu.bandwidth=2 GB/s"]).migrations)
-            #expect(slow.hotSwaps == 0)
+            // QKV's, of which nobody knows who is next, are 1024 of 5120 neurons a layer.
+            #expect(slow.hotSwaps < fast.hotSwaps / 2)
         }
 
         /// Two sequences read the union of their neurons once and multiply each its own.

@@ -115,7 +115,7 @@ import Testing
         fresh.memory.setWord64(~fresh.memory.word64(at: last), at: last)
         try fresh.worker.receive {
             #expect($0.byteCount == byteCount)
-            #expect($0.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 7)
+            #expect(unsafe $0.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == 7)
         }
     }
 

@@ -59,8 +59,9 @@ package struct NeuronScores: Sendable {
     private mutating func add(_ states: NeuronStateTable, atPlane first: Int) {
         precondition(states.neuronCount == neuronCount)
         let planeCount = planeCount
+        let wordCount = PackedSet.wordCount(elementCount: neuronCount)
         var words = words.mutableSpan
-        for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
+        for index in 0..<wordCount {
             let planes = states.planes(at: index)
             Self.add(
                 [planes.plane0, planes.plane1, planes.plane2, planes.plane3, 0, 0, 0, 0],
@@ -88,8 +89,9 @@ package struct NeuronScores: Sendable {
             for set in group { counts.add(set.words) }
             let bitCount = Int.bitWidth - (2 * group.count).leadingZeroBitCount
             let (planeCount, tiePlaneCount) = (planeCount, tiePlaneCount)
+            let wordCount = PackedSet.wordCount(elementCount: neuronCount)
             var words = words.mutableSpan
-            for index in 0..<PackedSet.wordCount(elementCount: neuronCount) {
+            for index in 0..<wordCount {
                 let planes = ParentLookup.planes(
                     firstChild: 64 * index, parents: parents.span, counts: counts.bytes.span,
                     bitCount: bitCount)

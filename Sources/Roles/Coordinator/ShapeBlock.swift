@@ -206,13 +206,12 @@ struct ShapeBlock {
     /// Each copy takes its share of the DIMMs' time away and adds its own to the GPU's. None before
     /// the layer's first step, which shows how long the DIMMs take.
     ///
-    /// - Parameter computed: who is computed next, one set for each sequence; `nil` where who was
-    ///   planned last is the best guess.
+    /// - Parameter computed: who is computed next, one set for each sequence.
     func usefulCopyCount(
-        for computed: [PackedSet]?, layer: Int, machine: EmulatedMachine
+        for computed: [PackedSet], layer: Int, machine: EmulatedMachine
     ) -> Int {
         guard migration.adjustsHotSet, let perProduct = dimmTimes[layer] else { return 0 }
-        let load = computed.map { load(of: $0, layer: layer) } ?? planned
+        let load = load(of: computed, layer: layer)
         guard load.coldCount > 0 else { return 0 }
         let dimms = perProduct * Double(load.busiestProductCount)
         func gpu(withMore count: Int) -> Double {

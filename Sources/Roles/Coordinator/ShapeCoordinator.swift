@@ -359,8 +359,7 @@ package struct ShapeCoordinator {
 
     /// The output projection, and what moves in its shadow.
     ///
-    /// - Parameter feedForward: the neurons that the MLP behind it computes, for each sequence. QKV
-    ///   comes again in the next token, and most of its neurons are this one's.
+    /// - Parameter feedForward: the neurons that the MLP behind it computes, for each sequence.
     private mutating func project(
         layer: Int, before feedForward: [PackedSet]
     ) throws(CoordinatorError) {
@@ -374,13 +373,8 @@ package struct ShapeCoordinator {
         // MLP neurons first: theirs is most of the work.
         for block in blocks.indices.reversed() {
             let before = blocks[block].migration.record.hotSwapByteCount
-            // A native run cannot tell what is useful. Most of a host's step is a cost that no copy
-            // takes away, and the calibration rests on copies that do not depend on it.
             let usefulCount =
-                engine.time == nil || options.host != nil
-                ? Int.max
-                : blocks[block].usefulCopyCount(
-                    for: block == 1 ? feedForward : nil, layer: layer, machine: machine)
+                block == 1 ? usefulCopyCount(for: feedForward, layer: layer) : .max
             let copyByteCount = blocks[block].wireBlock.neuronByteCount
             let byteLimit = min(shadow / copyByteCount, usefulCount) * copyByteCount
             try engine.moveNeurons(
@@ -402,6 +396,16 @@ package struct ShapeCoordinator {
             let settled = try engine.settleCopies(&blocks[block].migration, layer: layer)
             blocks[block].apply(settled)
         }
+    }
+
+    /// Copies of MLP neurons that shorten the layer. Who QKV computes in the next token is not known
+    /// yet: for it all that are hot are useful.
+    private func usefulCopyCount(for computed: [PackedSet], layer: Int) -> Int {
+        // A native run cannot tell. Most of a host's step is a cost that no copy takes away, and
+        // the calibration rests on copies that do not depend on it.
+        guard engine.time != nil, options.host == nil else { return .max }
+        return blocks[1].usefulCopyCount(
+            for: computed, layer: layer, machine: options.policy.machine)
     }
 
     private mutating func runHead() throws(CoordinatorError) {

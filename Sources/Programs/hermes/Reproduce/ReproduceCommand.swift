@@ -167,7 +167,7 @@ struct ReproduceCommand: ParsableCommand {
 
     private func calibrateSystems() throws {
         let helperCount = helperCount(
-            for: SystemsCalibration.emulations(try Self.publishedTable(), rules))
+            for: try SystemsCalibration.emulations(Self.publishedTable(), rules))
         let calibration = try SystemsCalibration(
             table: try Self.publishedTable(), series: makeSeries(sharesCores: helperCount > 0),
             rules: rules, standardTokenCount: Self.standardTokenCount, helperCount: helperCount)
