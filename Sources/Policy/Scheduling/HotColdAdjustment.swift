@@ -46,8 +46,9 @@ package struct HotBudget: Equatable, Sendable {
 ///
 /// Highest states first, and only over a resident whose state is lower: otherwise nothing is
 /// gained. In a batch the sum over the sequences counts, since a copy saves what the units do for
-/// all of them; parents may speak for a neuron, too (``NeuronScores``). The copies travel while the GPU is busy with the projection, so each plan is
-/// bounded by the bytes that fit that time; who does not fit waits for the next.
+/// all of them; parents may speak for a neuron, too (``NeuronScores``). The copies travel while the
+/// GPU is busy with the projection, so each plan is bounded by the bytes that fit that time; who
+/// does not fit waits for the next.
 ///
 /// A plan reserves its room at once and takes effect with ``commit(layer:block:)``, when the
 /// copies have arrived; ``abort(layer:block:)`` leaves everything as it was. A block plans again

@@ -398,8 +398,8 @@ package struct ShapeCoordinator {
         }
     }
 
-    /// Copies of MLP neurons that shorten the layer. Who QKV computes in the next token is not known
-    /// yet: for it all that are hot are useful.
+    /// Copies of MLP neurons that shorten the layer. Who QKV computes in the next token is not
+    /// known yet: for it all that are hot are useful.
     private func usefulCopyCount(for computed: [PackedSet], layer: Int) -> Int {
         // A native run cannot tell. Most of a host's step is a cost that no copy takes away, and
         // the calibration rests on copies that do not depend on it.
