@@ -78,7 +78,8 @@ enum ParentLookup {
         return (any, both)
     }
 
-    /// Up to so many of 64 children are faster looked up one by one.
+    /// Up to so many of 64 children are looked up one by one: a guess from the instructions that
+    /// either way takes, not measured. No result depends on it.
     private static let fewChildren = 20
 
     /// The low bits of eight bytes side by side: byte `k` moves from bit 8k to bit 56 + k, and no
