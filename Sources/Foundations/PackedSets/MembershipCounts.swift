@@ -2,16 +2,21 @@
 ///
 /// Bit p of 64 elements' counts is one word, so a set is added by a carry that runs through few
 /// words, where counting member by member costs a step for each.
-package struct MembershipCounts: Equatable, Sendable {
+package struct MembershipCounts: Sendable {
     package let elementCount: Int
-    /// Bits that the highest count needs.
+    /// Bits that the highest count needs, at least.
     private var bitCount = 0
     private var planes: [UInt64] = []  // [words][bits]
 
     /// No set added yet.
-    package init(elementCount: Int) {
-        precondition(elementCount >= 0)
+    ///
+    /// - Parameter setCount: that will be added, where it is known: then there is room for them.
+    package init(elementCount: Int, setCount: Int = 0) {
+        precondition(elementCount >= 0 && setCount >= 0)
         self.elementCount = elementCount
+        bitCount = Int.bitWidth - setCount.leadingZeroBitCount
+        planes = Array(
+            repeating: 0, count: bitCount * PackedSet.wordCount(elementCount: elementCount))
     }
 
     /// As if so many sets had been added that these are the counts.
@@ -63,13 +68,13 @@ package struct MembershipCounts: Equatable, Sendable {
     }
 
     private mutating func addPlane(wordCount: Int) {
-        let old = planes
-        planes = []
-        planes.reserveCapacity(old.count + wordCount)
+        var more = Array(repeating: UInt64(0), count: planes.count + wordCount)
         for index in 0..<wordCount {
-            planes += old[index * bitCount..<(index + 1) * bitCount]
-            planes.append(0)
+            for bit in 0..<bitCount {
+                more[index * (bitCount + 1) + bit] = planes[index * bitCount + bit]
+            }
         }
+        planes = more
         bitCount += 1
     }
 
@@ -87,6 +92,11 @@ package struct MembershipCounts: Equatable, Sendable {
         return total
     }
 
+    /// Bits `bit` of the counts of a word's elements.
+    private func plane(_ bit: Int, atWord index: Int) -> UInt64 {
+        bit < bitCount ? planes[index * bitCount + bit] : 0
+    }
+
     /// [elements].
     package var values: [UInt32] {
         var counts = Array(repeating: UInt32(0), count: elementCount)
@@ -99,5 +109,17 @@ package struct MembershipCounts: Equatable, Sendable {
             }
         }
         return counts
+    }
+}
+
+extension MembershipCounts: Equatable {
+    /// Equal counts, whatever there is room for.
+    package static func == (left: Self, right: Self) -> Bool {
+        left.elementCount == right.elementCount
+            && (0..<PackedSet.wordCount(elementCount: left.elementCount)).allSatisfy { index in
+                (0..<max(left.bitCount, right.bitCount)).allSatisfy {
+                    left.plane($0, atWord: index) == right.plane($0, atWord: index)
+                }
+            }
     }
 }

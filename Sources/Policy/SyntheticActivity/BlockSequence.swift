@@ -90,28 +90,34 @@ struct BlockSequence: Sendable {
 
     /// Draws the refreshed pairs' values, layer after layer.
     private mutating func refresh(_ process: BlockProcess, using random: inout SplitMix64) {
+        let thresholds = process.thresholds.span
         for word in values.indices {
             var rest = refreshed[word]
+            var value = values[word] & ~rest
+            let context = contexts[word]
             while rest != 0 {
-                let pair = 64 * word + rest.trailingZeroBitCount
-                let bit = rest & (0 &- rest)
-                let drawn = draw(pair: pair, process.thresholds[pair], random.next())
-                values[word] = values[word] & ~bit | (drawn ? bit : 0)
-                rest &= rest - 1
+                let place = rest.trailingZeroBitCount
+                value |=
+                    draw(context, place, thresholds[64 &* word &+ place], random.next())
+                    &<< UInt64(place)
+                rest &= rest &- 1
             }
+            values[word] = value
         }
         for layer in active.indices {
             var shown = active[layer].words
+            var words = shown.mutableSpan
             for word in values.indices {
-                let differences = upset(word: word, process, using: &random)
+                let differences = upset(word: word, thresholds, using: &random)
+                let value = values[word]
                 show(
-                    values[word] ^ differences.first, ofWord: word, pairWord: word, layer,
-                    process, in: &shown)
+                    value ^ differences.first, ofWord: word, pairWord: word, layer, process,
+                    in: &words)
                 let second = word + process.pairWordCount
                 if second < process.order.wordCount {
                     show(
-                        values[word] ^ differences.second, ofWord: second, pairWord: word, layer,
-                        process, in: &shown)
+                        value ^ differences.second, ofWord: second, pairWord: word, layer,
+                        process, in: &words)
                 }
             }
             active[layer].setWords(shown)
@@ -122,25 +128,28 @@ struct BlockSequence: Sendable {
     ///
     /// - Returns: where the first and where the second neuron differ from their pair's value.
     private mutating func upset(
-        word: Int, _ process: BlockProcess, using random: inout SplitMix64
+        word: Int, _ thresholds: Span<UInt32>, using random: inout SplitMix64
     ) -> (first: UInt64, second: UInt64) {
         var rest = refreshed[word] & drawMask(per256: rules.upsetsPer256, using: &random)
         var first: UInt64 = 0
         var second: UInt64 = 0
+        var value = values[word]
+        let context = contexts[word]
         while rest != 0 {
-            let pair = 64 * word + rest.trailingZeroBitCount
+            let place = rest.trailingZeroBitCount
             let bit = rest & (0 &- rest)
             let drawn: UInt64 = random.next()
-            let value = draw(pair: pair, process.thresholds[pair], drawn) ? bit : 0
-            let changed = (values[word] ^ value) & bit
+            let new = draw(context, place, thresholds[64 &* word &+ place], drawn)
+            let changed = (value ^ new &<< UInt64(place)) & bit
             // The draw leaves the two highest bits alone. No branch: it would be mispredicted.
             let isSecond = 0 &- (drawn >> 62 & 1)
             let isAlone = 0 &- (drawn >> 63)
-            values[word] ^= changed & ~isAlone
+            value ^= changed & ~isAlone
             first |= changed & isAlone & ~isSecond
             second |= changed & isAlone & isSecond
-            rest &= rest - 1
+            rest &= rest &- 1
         }
+        values[word] = value
         return (first, second)
     }
 
@@ -148,7 +157,7 @@ struct BlockSequence: Sendable {
     @inline(__always)
     private func show(
         _ newValues: UInt64, ofWord word: Int, pairWord: Int, _ layer: Int,
-        _ process: BlockProcess, in shown: inout [UInt64]
+        _ process: BlockProcess, in shown: inout MutableSpan<UInt64>
     ) {
         let (position, rotation) = process.order.place(ofWord: word, layer: layer)
         var changing = rotatedLeft(refreshed[pairWord], by: rotation)
@@ -160,12 +169,19 @@ struct BlockSequence: Sendable {
         shown[position] = old ^ ((old ^ rotatedLeft(newValues, by: rotation)) & changing)
     }
 
-    /// A value from the lower 62 bits of a random word: the context, or active as often as the
-    /// pair's frequency says.
-    private func draw(pair: Int, _ threshold: UInt32, _ random: UInt64) -> Bool {
-        if random >> 32 & (1 << 30 - 1) < rules.contextThreshold {
-            return contexts[pair / 64] >> UInt64(pair % 64) & 1 == 1
-        }
-        return UInt32(truncatingIfNeeded: random) < threshold
+    /// A pair's value, 0 or 1, from the lower 62 bits of a random word: its context, or active as
+    /// often as its frequency says.
+    ///
+    /// - Parameters:
+    ///   - contexts: of 64 pairs.
+    ///   - place: of the pair among them.
+    @inline(__always)
+    private func draw(
+        _ contexts: UInt64, _ place: Int, _ threshold: UInt32, _ random: UInt64
+    ) -> UInt64 {
+        // No branch: it would be mispredicted.
+        let repeats: UInt64 = random >> 32 & (1 << 30 - 1) < rules.contextThreshold ? 1 : 0
+        let isFrequent: UInt64 = UInt32(truncatingIfNeeded: random) < threshold ? 1 : 0
+        return contexts &>> UInt64(place) & repeats | isFrequent & ~repeats
     }
 }

@@ -144,11 +144,12 @@ struct Migration: Sendable {
         for set in foreseen ?? cold {
             rebalancer.observe(layer: layer, block: block, activeCold: set)
         }
-        lastLoads = loads(of: cold, on: places.homes, layer: layer)
+        let needs = ColdNeeds(cold)
+        lastLoads = needs.loads(on: places.homes, layer: layer)
         record.imbalance.add(loads: lastLoads)
         record.imbalanceUnmoved.add(
             loads: record.remapCount == 0
-                ? lastLoads : loads(of: cold, on: homesAtStart, layer: layer))
+                ? lastLoads : needs.loads(on: homesAtStart, layer: layer))
         // States are of use to the adjustment alone.
         guard adjustment != nil else { return }
         for (sequence, active) in active.enumerated() {
@@ -161,15 +162,7 @@ struct Migration: Sendable {
 
     /// How often each DIMM is needed for some neurons, one set for each sequence, [dimms].
     func currentLoads(of cold: [PackedSet], layer: Int) -> [Int] {
-        loads(of: cold, on: places.homes, layer: layer)
-    }
-
-    private func loads(of cold: [PackedSet], on homes: HomeTable, layer: Int) -> [Int] {
-        let block = NeuronPlaces.block
-        guard cold.count > 1 else { return homes.loads(of: cold[0], layer: layer, block: block) }
-        var counts = MembershipCounts(elementCount: active.elementCount)
-        for set in cold { counts.add(set) }
-        return homes.loads(of: counts, layer: layer, block: block)
+        ColdNeeds(cold).loads(on: places.homes, layer: layer)
     }
 
     /// How active the layer's neurons were of late, for each sequence.
@@ -347,6 +340,33 @@ struct Migration: Sendable {
             record.hotSwapCount += arrival.swaps.count
         }
         return come
+    }
+}
+
+/// How often some neurons are needed, by one sequence or by several.
+private enum ColdNeeds {
+    case once(PackedSet)
+    case often(MembershipCounts)
+
+    /// - Parameter cold: one set for each sequence, at least one.
+    init(_ cold: [PackedSet]) {
+        guard cold.count > 1 else {
+            self = .once(cold[0])
+            return
+        }
+        var counts = MembershipCounts(
+            elementCount: cold[0].elementCount, setCount: cold.count)
+        for set in cold { counts.add(set) }
+        self = .often(counts)
+    }
+
+    /// How often each DIMM is needed, [dimms].
+    func loads(on homes: HomeTable, layer: Int) -> [Int] {
+        switch self {
+        case .once(let set): homes.loads(of: set, layer: layer, block: NeuronPlaces.block)
+        case .often(let counts):
+            homes.loads(of: counts, layer: layer, block: NeuronPlaces.block)
+        }
     }
 }
 

@@ -35,6 +35,9 @@ struct ShapeBlock {
     private var knownNow: [PackedSet]
     /// And in the one below.
     private var knownBelow: [PackedSet] = []
+    /// Scores of 0, with what decides between equal ones: who was more active in the prompts,
+    /// [layers]. Empty where no copies are made.
+    private var noScores: [NeuronScores] = []
 
     init(block: Int, options: ShapeOptions, dimmCount: Int) {
         let model = options.model
@@ -102,6 +105,15 @@ struct ShapeBlock {
             states: counts.indices.map { layer in
                 prompts.map { NeuronStateTable(after: $0, layer: layer, block: block) }
             })
+        guard migration.adjustsHotSet else { return }
+        noScores = counts.indices.map { layer in
+            NeuronScores(preferring: migration.statesAtStart(layer: layer), largest: largestScore)
+        }
+    }
+
+    /// What speaks for one neuron in one sequence, at most.
+    private var largestScore: Int {
+        NeuronStateTable.maximumState + 2 * policy.constants.correlationWeight
     }
 
     // MARK: Sizes
@@ -249,28 +261,29 @@ struct ShapeBlock {
     ) -> Migration.HotScores? {
         guard migration.adjustsHotSet, byteLimit >= wireBlock.neuronByteCount else { return nil }
         let criterion = options.hotCriterion
-        let weight = options.policy.constants.correlationWeight
         let parents =
             criterion == .token || layer == 0
             ? nil : options.correlations?.parents(layer: layer, block: block)
         let states = migration.states(layer: layer)
-        func scores(preferring preferred: [NeuronStateTable]) -> NeuronScores {
-            var scores = NeuronScores(
-                preferring: preferred, largest: NeuronStateTable.maximumState + 2 * weight)
+        func scores(from none: NeuronScores) -> NeuronScores {
+            var scores = none
             if criterion != .layer {
                 for table in states { scores.add(table) }
             }
             if let parents {
-                scores.add(weight, forActiveParents: parents, below: knownBelow)
+                scores.add(
+                    policy.constants.correlationWeight, forActiveParents: parents,
+                    below: knownBelow)
             }
             return scores
         }
         // Between equals, who was more active in the prompts will be needed longer.
-        let wanted = scores(preferring: migration.statesAtStart(layer: layer))
+        let wanted = scores(from: noScores[layer])
         return Migration.HotScores(
             wanted: wanted,
             // Parents alone say nothing of most residents: then the lowest state goes, as ever.
-            kept: criterion == .layer ? scores(preferring: states) : wanted)
+            kept: criterion == .layer
+                ? scores(from: NeuronScores(preferring: states, largest: largestScore)) : wanted)
     }
 
     /// What counts from now on.
