@@ -201,6 +201,47 @@ extension LaunchTests {
             #expect(["measured", "modelled"].contains(numa["basis"] as? String))
         }
 
+        /// Whether there are fewer CPUs than the processes of eight DIMMs, and more than one.
+        private static var isCrowded: Bool {
+            (2..<9).contains(ProcessInfo.processInfo.activeProcessorCount)
+        }
+
+        @Test(.enabled(if: isCrowded, "needs two to eight CPUs"))
+        func `On few cores a virtual run shares one, and runs in wall time have all`() throws {
+            let shape = ["--model", "opt-13b", "--prompt-tokens", "1", "--tokens", "2"]
+            func sharedCore(_ options: [String]) throws -> Int? {
+                let outcome = try LaunchTests.start(
+                    ["emulate", "--json", "-"] + shape + options)
+                try #require(outcome.ending == .exited(0), "\(outcome.errors)")
+                let host = try #require(document(outcome)["host"] as? [String: Any])
+                #expect(host.keys.contains("shared_core"))
+                return host["shared_core"] as? Int
+            }
+            #expect(try sharedCore([]) != nil)
+            #expect(try sharedCore(["--clock", "native"]) == nil)
+            // The topology says where the coordinator is.
+            #expect(try sharedCore(["--set", "coordinator.binding.policy=bind"]) == nil)
+        }
+
+        @Test(.enabled(if: isCrowded, "needs two to eight CPUs"))
+        func `Workers that share a core may run on no other`() throws {
+            let launch = try Launch([
+                "emulate", "--model", "opt-13b", "--prompt-tokens", "16", "--tokens", "2000",
+            ])
+            launch.wait(for: "eight workers") { launch.workers.count == 8 }
+            let cpus = launch.workers.map { worker in
+                let status = try? String(
+                    contentsOfFile: "/proc/\(worker.identifier)/status", encoding: .utf8)
+                let line = status?.split(separator: "\n")
+                    .first { $0.hasPrefix("Cpus_allowed_list:") }
+                return line?.split(separator: "\t").last.map(String.init)
+            }
+            launch.send(SIGINT)
+            #expect(launch.finish().ending == .exited(130))
+            #expect(Set(cpus).count == 1)
+            #expect(cpus.first.flatMap { $0 }.flatMap { Int($0) } != nil, "\(cpus)")
+        }
+
         @Test func `A host that computes in place of the DIMMs has its proof, too`() throws {
             let outcome = try LaunchTests.start([
                 "emulate", "--model", "opt-13b", "--system", "hermes-host", "--topology", "4-dimm",

@@ -19,7 +19,7 @@ int shim_bind_to_cpu(int cpu) {
 
 pid_t shim_thread_identifier(void) { return gettid(); }
 
-int shim_current_node(unsigned *node) { return getcpu(NULL, node); }
+int shim_current_place(unsigned *cpu, unsigned *node) { return getcpu(cpu, node); }
 
 int shim_open_unnamed(const char *folder) {
     return open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);

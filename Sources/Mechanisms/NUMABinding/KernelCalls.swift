@@ -122,12 +122,13 @@ func ownThreads() -> [Int32] {
     return threads
 }
 
-func queryCurrentNode() throws(NUMABindingError) -> Int {
+func queryCurrentPlace() throws(NUMABindingError) -> (cpu: Int, node: Int) {
+    var cpu: UInt32 = 0
     var node: UInt32 = 0
-    guard unsafe shim_current_node(&node) == 0 else {
+    guard unsafe shim_current_place(&cpu, &node) == 0 else {
         throw .refused(call: "getcpu", cause: .current)
     }
-    return Int(node)
+    return (Int(cpu), Int(node))
 }
 
 extension MemoryPolicy {

@@ -131,7 +131,12 @@ package enum NUMABinding {
 
     /// The node on whose CPU the calling thread runs at this moment.
     package static func currentNode() throws(NUMABindingError) -> Int {
-        try queryCurrentNode()
+        try queryCurrentPlace().node
+    }
+
+    /// The CPU on which the calling thread runs at this moment.
+    package static func currentCPU() throws(NUMABindingError) -> Int {
+        try queryCurrentPlace().cpu
     }
 
     /// The CPUs on which any thread of this process may run, ascending.

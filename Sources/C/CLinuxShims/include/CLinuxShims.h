@@ -62,8 +62,8 @@ int shim_bind_to_cpu(int cpu);
 /// The kernel's number of the calling thread; the main thread's equals getpid().
 pid_t shim_thread_identifier(void);
 
-/// Stores the NUMA node of the CPU that runs the calling thread. Returns 0, or -1 with errno.
-int shim_current_node(unsigned *node);
+/// Stores the CPU that runs the calling thread, and its NUMA node. Returns 0, or -1 with errno.
+int shim_current_place(unsigned *cpu, unsigned *node);
 
 /// A file without a name in a folder of a memory file system, readable and writable by its owner
 /// only. Returns a close-on-exec descriptor, or -1 with errno.

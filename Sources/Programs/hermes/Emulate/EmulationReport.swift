@@ -218,6 +218,7 @@ struct EmulationReport {
             "numa": processes?.proof.machineFigures ?? .null,
             "coordinator": processes?.proof.coordinatorFigures ?? .null,
             "host_cpu": hostProcessor,
+            "shared_core": processes?.sharedCore.map { .integer($0) } ?? .null,
             "dilation": paced.map { JSONValue(Double($0.dilation.thousandths) / 1000) } ?? .null,
             "seconds_paced": paced.map { JSONValue($0.seconds) } ?? .null,
             "overrun_share": paced.map { JSONValue($0.overruns.share) } ?? .null,
@@ -306,6 +307,7 @@ struct EmulationReport {
         guard let processes else { return "" }
         return ", \(Text.megabytes(privateDirty(processes))) of memory in "
             + "\(processes.facts.count + 1) processes"
+            + (processes.sharedCore.map { ", all on CPU \($0)" } ?? "")
     }
 
     /// Throws exit 76 when a paced run missed more deadlines than it may.

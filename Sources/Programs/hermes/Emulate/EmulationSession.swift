@@ -50,7 +50,8 @@ struct EmulationSession {
         let fleet = try WorkerFleet.start(
             topology: topology, units: traits.usesHost ? .host : .dimms, model: nil,
             rings: rings, isPaced: request.clock == .paced, sharesCores: request.sharesCores,
-            isBestEffort: request.binding == .bestEffort, policy: request.recovery,
+            packs: request.clock == .virtual, isBestEffort: request.binding == .bestEffort,
+            policy: request.recovery,
             faults: try FaultPlan(
                 request.faults, seed: request.seed, topology: topology,
                 layerCount: model.layerCount, firstPosition: request.promptTokenCount,
@@ -164,7 +165,7 @@ struct EmulationSession {
             processIdentifiers: fleet.workers.map(\.processIdentifier), loadedFacts: ready,
             proof: BindingProof(fleet, facts: facts), paced: nil,
             recoveries: coordinator.recoveries, restarts: fleet.restarts,
-            coordinatorPrivateDirty: memory)
+            coordinatorPrivateDirty: memory, sharedCore: fleet.sharedCore)
         if let pacing, let elapsed {
             record.paced = PacedRecord(
                 dilation: pacing.dilation, span: elapsed, overruns: coordinator.overruns,

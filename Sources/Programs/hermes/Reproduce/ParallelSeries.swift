@@ -10,8 +10,11 @@ final class SeriesHelpers {
     /// that was interrupted counts.
     let claims: SeriesClaims
     private var helpers: [WorkerProcess] = []
+    /// This process's core, while the helpers have theirs.
+    private var hold: CoreHold?
 
-    /// Starts `count` helpers with the command line that this process has.
+    /// Starts `count` helpers with the command line that this process has, each with a core of its
+    /// own as far as there are.
     ///
     /// - Parameter folder: of the series' store.
     init(_ count: Int, folder: String) throws {
@@ -22,11 +25,17 @@ final class SeriesHelpers {
         let arguments =
             CommandLine.arguments.dropFirst() + ["--share", "\(getpid()):\(claims.folder)"]
         do {
-            for _ in 0..<count {
+            let cores = CoreHold.sharedOut()
+            for index in 0..<count {
+                let hold = cores.isEmpty ? nil : CoreHold(cpu: cores[(index + 1) % cores.count])
                 helpers.append(
-                    try WorkerProcess.start(
-                        executable: try Locations.executable(), arguments: Array(arguments)))
+                    try withExtendedLifetime(hold) {
+                        try WorkerProcess.start(
+                            executable: try Locations.executable(),
+                            arguments: Array(arguments))
+                    })
             }
+            hold = cores.first.flatMap { CoreHold(cpu: $0) }
         } catch let error as SupervisionError {
             throw Failure(.machineLacks, "cannot start a helper: \(error)")
         }
@@ -42,6 +51,7 @@ final class SeriesHelpers {
         for helper in helpers {
             while helper.wait(upTo: .milliseconds(200)) == nil { try Interruption.check() }
         }
+        hold = nil
     }
 }
 

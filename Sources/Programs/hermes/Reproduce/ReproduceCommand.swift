@@ -61,8 +61,8 @@ struct ReproduceCommand: ParsableCommand {
 
     @Option(
         help: """
-            Emulations at once; each has a process for every DIMM, most of which wait \
-            (default: one more than cores, at most 8).
+            Emulations at once, each with all its processes on one core \
+            (default: as many as cores, at most 8).
             """)
     var jobs: Int?
 
@@ -146,8 +146,7 @@ struct ReproduceCommand: ParsableCommand {
 
     private func helperCount(for emulations: [PlannedEmulation]) -> Int {
         // Each has processes and memory of its own: beyond some, neither is there.
-        // One more than cores: each waits at times, for a worker or for its coordinator.
-        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount + 1)
+        let jobs = jobs ?? min(8, CPUAvailability.current().usableCoreCount)
         return min(jobs, max(1, emulations.count)) - 1
     }
 

@@ -60,14 +60,19 @@ final class WorkerFleet {
     var modelHash: String?
     /// What was asked of this machine for each DIMM, and for the rings.
     let binding: FleetBinding
+    /// The core that coordinator and workers share; `nil` where they have all.
+    private let hold: CoreHold?
+    /// Its CPU.
+    var sharedCore: Int? { hold?.cpu }
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     let caps: SharedCaps?
     let logger: Logger
 
     private init(
-        binding: FleetBinding, launch: WorkerLaunch, policy: RecoveryPolicy, faults: FaultPlan,
-        caps: SharedCaps?, logger: Logger
+        binding: FleetBinding, hold: CoreHold?, launch: WorkerLaunch, policy: RecoveryPolicy,
+        faults: FaultPlan, caps: SharedCaps?, logger: Logger
     ) throws(SupervisionError) {
+        self.hold = hold
         self.faults = faults
         // How much longer a paced run's waits are is known when its clock starts.
         stallLimit = caps == nil ? policy.stallAfter : nil
@@ -86,17 +91,18 @@ final class WorkerFleet {
     /// - Parameters:
     ///   - model: `nil` for workers that get the shape of their model from the coordinator.
     ///   - sharesCores: whether other fleets run on the same cores.
+    ///   - packs: whether one core may do for all where there are not enough for each.
     static func start(
         topology: Topology, units: Units = .dimms, model: LoadedModel?, rings: Rings,
         reach: WorkerReach = .sharedMemory, isPaced: Bool, sharesCores: Bool = false,
-        isBestEffort: Bool = false, policy: RecoveryPolicy = .none, faults: FaultPlan = .none,
-        logger: Logger
+        packs: Bool = false, isBestEffort: Bool = false, policy: RecoveryPolicy = .none,
+        faults: FaultPlan = .none, logger: Logger
     ) throws -> WorkerFleet {
         do {
             let fleet = try make(
                 topology: topology, units: units, model: model, rings: rings, reach: reach,
-                sleeps: isPaced || sharesCores, isPaced: isPaced, isBestEffort: isBestEffort,
-                policy: policy, faults: faults, logger: logger)
+                sleeps: isPaced || sharesCores, packs: packs, isPaced: isPaced,
+                isBestEffort: isBestEffort, policy: policy, faults: faults, logger: logger)
             let binding = fleet.binding
             if reach.rendezvous == nil {
                 fleet.peers = try rings.peers.map { try fleet.makePeerRing(between: $0) }
@@ -119,15 +125,17 @@ final class WorkerFleet {
     /// A fleet without workers.
     private static func make(
         topology: Topology, units: Units, model: LoadedModel?, rings: Rings, reach: WorkerReach,
-        sleeps: Bool, isPaced: Bool, isBestEffort: Bool, policy: RecoveryPolicy,
-        faults: FaultPlan, logger: Logger
+        sleeps: Bool, packs: Bool = false, isPaced: Bool, isBestEffort: Bool,
+        policy: RecoveryPolicy, faults: FaultPlan, logger: Logger
     ) throws -> WorkerFleet {
         try reach.check(topology)
         let assignment = try nodeAssignment(of: topology)
         for remark in assignment.remarks { Terminal.complain("hermes: \(remark)") }
         let binding = try FleetBinding(
             topology, units: units, assignment: assignment, isBestEffort: isBestEffort)
-        let cores = CPUAvailability.current().usableCoreCount
+        var cores = CPUAvailability.current().usableCoreCount
+        let hold = packs ? CoreHold.around(binding, cores: cores) : nil
+        if hold != nil { cores = 1 }
         let launch = WorkerLaunch(
             executable: try Locations.executable(), model: model, rings: rings, reach: reach,
             hosts: topology.dimms.map(\.hostName),
@@ -138,7 +146,7 @@ final class WorkerFleet {
                 : WaitPolicy.suiting(
                     threadCount: 1 + binding.unitCount, processorCount: cores))
         return try WorkerFleet(
-            binding: binding, launch: launch, policy: policy, faults: faults,
+            binding: binding, hold: hold, launch: launch, policy: policy, faults: faults,
             caps: isPaced ? try SharedCaps.create(for: topology) : nil, logger: logger)
     }
 
