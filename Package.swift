@@ -102,7 +102,9 @@ let package = Package(
         layer(.foundations, "SeededRandom"),
         layer(.foundations, "WeightFormats"),
         layer(.foundations, "CheckedYAML", imports: ["Quantities"], products: ["Yams"]),
-        layer(.foundations, "ModelCatalogue", imports: ["CheckedYAML", "WeightFormats"]),
+        layer(
+            .foundations, "ModelCatalogue",
+            imports: ["CheckedYAML", "Quantities", "WeightFormats"]),
         layer(.foundations, "Topology", imports: ["CheckedYAML", "Quantities"]),
         layer(.foundations, "PackedSets"),
         layer(.foundations, "Messages", imports: ["PackedSets"]),
@@ -295,7 +297,8 @@ let package = Package(
             ], products: ["SystemPackage"]),
         suite("MessagesTests", imports: ["Messages", "PackedSets", "SeededRandom"]),
         suite(
-            "ModelCatalogueTests", imports: ["CheckedYAML", "ModelCatalogue", "WeightFormats"]),
+            "ModelCatalogueTests",
+            imports: ["CheckedYAML", "ModelCatalogue", "Quantities", "WeightFormats"]),
         suite(
             "ModelFileTests",
             imports: ["MappedMemory", "ModelFile", "SeededRandom", "TestModels", "WeightFormats"],

@@ -118,7 +118,7 @@ import Topology
         let estimate = HermesEstimate(
             model: model,
             machine: try EstimatedMachine(topology, model: model, using: &table),
-            frequencies: try NeuronFrequencies(model.family.statistics))
+            frequencies: try NeuronFrequencies(Shipped.statistics(model.family)))
         let ours = estimate.tokensPerSecond(
             .hermesBase, workload: Workload(batchSize: 4), systems: try Shipped.systems())
         #expect(abs(ours / expected - 1) < 0.001)

@@ -12,14 +12,14 @@ import Testing
         return HermesEstimate(
             model: model,
             machine: try EstimatedMachine(Shipped.topology(), model: model, using: &table),
-            frequencies: try NeuronFrequencies(model.family.statistics))
+            frequencies: try NeuronFrequencies(Shipped.statistics(model.family)))
     }
 
     /// At batch 1 the union is the density itself: 0.10, 0.19, 0.193. The most frequent share
     /// carries 80 % of it.
     @Test(arguments: ModelFamily.allCases)
     func `The neurons of one sequence have the family's density`(family: ModelFamily) throws {
-        let statistics = family.statistics
+        let statistics = try Shipped.statistics(family)
         let frequencies = try NeuronFrequencies(statistics)
         let density = statistics.density.doubleValue
         let load = frequencies.load(
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func `A batch's union grows slower than its activations`() throws {
-        let frequencies = try NeuronFrequencies(ModelFamily.opt.statistics)
+        let frequencies = try NeuronFrequencies(Shipped.statistics(.opt))
         let one = frequencies.load(batchSize: 1, hotShare: 0.1)
         let sixteen = frequencies.load(batchSize: 16, hotShare: 0.1)
         #expect(abs(sixteen.coldActivations / one.coldActivations - 16) < 1e-6)

@@ -35,7 +35,15 @@ enum Shipped {
     ]
 
     static func model(_ name: String) throws -> ModelSpecification {
-        try ModelSpecification.parse(text("models/\(name).yaml"), fileName: name)
+        var model = try ModelSpecification.parse(text("models/\(name).yaml"), fileName: name)
+        model.activity = try statistics(model.family)
+        return model
+    }
+
+    static func statistics(_ family: ModelFamily) throws -> ActivityStatistics {
+        try ActivityStatistics.parse(
+            text("models/families/\(family.rawValue).yaml"), of: family,
+            fileName: family.rawValue)
     }
 
     static func calibration() throws -> Calibration {

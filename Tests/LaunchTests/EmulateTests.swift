@@ -113,6 +113,26 @@ extension LaunchTests {
             #expect(abs(rate * total - 12) < 1e-6)
         }
 
+        @Test func `A model's own activity takes the place of its family's`() throws {
+            let own = try folder.write(
+                "own.yaml",
+                SmallShape.text + """
+
+                    activity:
+                      density: 0.05
+                      frequent_share: 0.1
+                      context_share: 0.7
+                      longest_spell: 8
+                      longest_context: 896
+                      upsets_per_256: 24
+                    """)
+            // Of two models named, the last one counts.
+            let sparse = try #require(document(["--model", own]).predictor)
+            let family = try #require(document([]).predictor)
+            #expect(abs(sparse.density - 0.05) < 0.02)
+            #expect(sparse.density < family.density)
+        }
+
         @Test func `The oracle computes who is active, hermes-base computes all`() throws {
             // No layer fits the GPU.
             let small = ["--set", "gpu.usable_memory=40MB"]

@@ -45,7 +45,10 @@ extension LaunchTests {
             let estimate = HermesEstimate(
                 model: model,
                 machine: try EstimatedMachine(topology, model: model, using: &table),
-                frequencies: try NeuronFrequencies(model.family.statistics))
+                frequencies: try NeuronFrequencies(
+                    ActivityStatistics.parse(
+                        text("models/families/\(model.family.rawValue).yaml"), of: model.family,
+                        fileName: model.family.rawValue)))
             return estimate.time(
                 point.system,
                 workload: Workload(

@@ -28,7 +28,20 @@ enum ShippedModels {
     @Test func `Every file of the catalogue is known here`() throws {
         let files = try FileManager.default.contentsOfDirectory(
             atPath: ShippedModels.folder.path)
-        #expect(files.sorted() == ShippedModels.names.map { $0 + ".yaml" }.sorted())
+        let expected = ShippedModels.names.map { $0 + ".yaml" } + ["families"]
+        #expect(files.sorted() == expected.sorted())
+    }
+
+    @Test func `Every family has its file, and there is no other`() throws {
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: ShippedModels.folder.appending(path: "families").path)
+        #expect(files.sorted() == ModelFamily.allCases.map { $0.rawValue + ".yaml" }.sorted())
+    }
+
+    /// The shipped models leave their activity to their families.
+    @Test(arguments: ShippedModels.names)
+    func `A shipped model has no activity of its own`(name: String) throws {
+        #expect(try ShippedModels.load(name).activity == nil)
     }
 
     @Test(arguments: ShippedModels.names)

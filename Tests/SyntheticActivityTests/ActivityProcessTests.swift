@@ -41,7 +41,7 @@ import Testing
         let neuronCount = 65_536
         let process = try ActivityProcess(
             shape: ActivityShape(layerCount: 1, neuronCounts: [neuronCount]),
-            statistics: family.statistics, seed: 9)
+            statistics: family.statistics(), seed: 9)
         #expect(abs(process.concentration / concentration - 1) < 0.0001)
         let sorted = process.expectedFrequencies(layer: 0, block: 0).sorted(by: >)
         #expect(abs(sorted[Int(share * Double(neuronCount))] - quantile) < 0.001)
@@ -50,7 +50,7 @@ import Testing
     @Test func `Every layer has the same frequencies, elsewhere`() throws {
         let process = try ActivityProcess(
             shape: ActivityShape(layerCount: 3, neuronCounts: [256, 1000]),
-            statistics: ModelFamily.opt.statistics, seed: 4)
+            statistics: ModelFamily.opt.statistics(), seed: 4)
         for block in 0..<2 {
             let first = process.expectedFrequencies(layer: 0, block: block)
             for layer in 1..<3 {
@@ -68,7 +68,7 @@ import Testing
     ) throws {
         let process = try ActivityProcess(
             shape: ActivityShape(layerCount: 3, neuronCounts: [neuronCount]),
-            statistics: ModelFamily.llama2.statistics, seed: 2)
+            statistics: ModelFamily.llama2.statistics(), seed: 2)
         var childCounts = [Int](repeating: 0, count: neuronCount)
         for neuron in 0..<neuronCount {
             #expect(process.parents(layer: 0, block: 0, neuron: neuron).isEmpty)
@@ -96,7 +96,7 @@ import Testing
         func frequencies(seed: UInt64) throws -> [Double] {
             try ActivityProcess(
                 shape: ActivityShape(layerCount: 1, neuronCounts: [512]),
-                statistics: ModelFamily.opt.statistics, seed: seed
+                statistics: ModelFamily.opt.statistics(), seed: seed
             ).expectedFrequencies(layer: 0, block: 0)
         }
         let first = try frequencies(seed: 1)

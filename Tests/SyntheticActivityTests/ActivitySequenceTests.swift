@@ -46,7 +46,7 @@ import Testing
     ) throws {
         let process = try ActivityProcess(
             shape: ActivityShape(layerCount: 3, neuronCounts: [200, 1024]),
-            statistics: family.statistics, seed: 7)
+            statistics: family.statistics(), seed: 7)
         #expect(hash(ActivitySequence(process: process, seed: 8), tokenCount: 100) == golden)
         #expect(hash(ActivitySequence(process: process, seed: 9), tokenCount: 100) != golden)
     }

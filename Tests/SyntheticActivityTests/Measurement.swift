@@ -1,3 +1,4 @@
+import Foundation
 import ModelCatalogue
 import PackedSets
 import Quantities
@@ -12,7 +13,7 @@ enum Measurement {
     static func process(
         _ family: ModelFamily, _ shape: ActivityShape, seed: UInt64 = 1
     ) throws -> ActivityProcess {
-        try ActivityProcess(shape: shape, statistics: family.statistics, seed: seed)
+        try ActivityProcess(shape: shape, statistics: family.statistics(), seed: seed)
     }
 
     /// The active neurons of layer 0, block 0, [tokens].
@@ -78,5 +79,17 @@ enum Measurement {
             for neuron in hot where 2 * window[neuron] < windowLength { changed.insert(neuron) }
         }
         return Double(changed.memberCount) / Double(hot.count)
+    }
+}
+
+extension ModelFamily {
+    /// As the catalogue's file has them.
+    func statistics() throws -> ActivityStatistics {
+        let name = "topology/models/families/\(rawValue).yaml"
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        return try ActivityStatistics.parse(
+            String(contentsOf: root.appending(path: name), encoding: .utf8), of: self,
+            fileName: name)
     }
 }

@@ -39,7 +39,7 @@ import Testing
     ) throws {
         let history = Measurement.history(
             try Measurement.process(family, Measurement.shape), tokenCount: 400, seed: 5)
-        let density = family.statistics.density.doubleValue
+        let density = try family.statistics().density.doubleValue
         #expect(abs(Measurement.density(history) / density - 1) < 0.02)
         #expect(adjacent.contains(Measurement.similarity(history, at: 1)))
         let ten = Measurement.similarity(history, at: 10)

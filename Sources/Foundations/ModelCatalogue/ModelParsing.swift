@@ -7,7 +7,8 @@ extension ModelSpecification {
 
     /// Reads and validates a model's shape. The caller reads the file.
     ///
-    /// Every key must be there, as a shape has no default that would be right for another model.
+    /// Every key must be there, as a shape has no default that would be right for another model;
+    /// but for `activity`, which a model may share with its family.
     ///
     /// - Parameters:
     ///   - text: YAML, at most 1 MB.
@@ -16,30 +17,9 @@ extension ModelSpecification {
     package static func parse(
         _ text: String, fileName: String
     ) throws(ModelCatalogueError) -> ModelSpecification {
-        let yaml = YAMLText(text: text) { line in
-            line.map { .line($0, file: fileName) } ?? .file(fileName)
+        try CatalogueText.read(text, fileName: fileName, what: "model") { section in
+            ModelReader(problems: section.problems).shape(from: &section)
         }
-        let root: TreeValue?
-        do throws(YAMLError) {
-            root = try yaml.tree()
-        } catch {
-            throw ModelCatalogueError(problems: error.problems)
-        }
-        guard let root else {
-            throw ModelCatalogueError(
-                problems: [
-                    YAMLProblem(place: .file(fileName), path: "", rule: "is empty: it has no model")
-                ])
-        }
-        let problems = ProblemList()
-        var section = Section(root, problems: problems)
-        let reader = ModelReader(problems: problems)
-        let shape = reader.shape(from: &section)
-        section.finish()
-        guard let shape, problems.isEmpty else {
-            throw ModelCatalogueError(problems: problems.sorted)
-        }
-        return shape
     }
 }
 
@@ -84,6 +64,11 @@ struct ModelReader {
         let weights = section.choice("weights", what: "weight format", or: WeightFormat.f16)
         let activationBytes = section.integer(
             "bytes_per_activation", in: ModelLimits.bytesPerActivation)
+        let activity = section.optional("activity").map { value in
+            var own = Section(value, problems: problems)
+            defer { own.finish() }
+            return ActivityStatistics(from: &own)
+        }
         guard section.isSound, let name else { return nil }
         guard queryHeads.isMultiple(of: keyValueHeads) else {
             section.report(
@@ -103,6 +88,7 @@ struct ModelReader {
             hiddenSize: hidden, feedForwardSize: feedForward, isGated: isGated,
             queryHeadCount: queryHeads, keyValueHeadCount: keyValueHeads, headSize: head,
             vocabularySize: vocabulary, isHeadTied: isHeadTied, learnedPositionCount: positions,
-            contextLength: context, weightFormat: weights, bytesPerActivation: activationBytes)
+            contextLength: context, weightFormat: weights, bytesPerActivation: activationBytes,
+            activity: activity)
     }
 }

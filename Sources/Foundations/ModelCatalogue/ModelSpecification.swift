@@ -27,6 +27,9 @@ package struct ModelSpecification: Equatable, Sendable {
     package let weightFormat: WeightFormat
     /// Of one element of an activation, a partial sum, a key or a value.
     package let bytesPerActivation: Int
+    /// What its neurons' activity looks like. A file may leave it to the family's: then it is `nil`
+    /// until the program has read that.
+    package var activity: ActivityStatistics?
 
     package enum Activation: String, CaseIterable, Sendable {
         /// Trained with ReLU.
@@ -40,7 +43,7 @@ package struct ModelSpecification: Equatable, Sendable {
         hiddenSize: Int, feedForwardSize: Int, isGated: Bool, queryHeadCount: Int,
         keyValueHeadCount: Int, headSize: Int, vocabularySize: Int, isHeadTied: Bool,
         learnedPositionCount: Int, contextLength: Int, weightFormat: WeightFormat,
-        bytesPerActivation: Int
+        bytesPerActivation: Int, activity: ActivityStatistics? = nil
     ) {
         precondition(layerCount >= 1)
         precondition(hiddenSize >= 1)
@@ -66,6 +69,7 @@ package struct ModelSpecification: Equatable, Sendable {
         self.contextLength = contextLength
         self.weightFormat = weightFormat
         self.bytesPerActivation = bytesPerActivation
+        self.activity = activity
     }
 
     /// The same with fewer layers: a shape to study what every layer does alike.
@@ -80,7 +84,8 @@ package struct ModelSpecification: Equatable, Sendable {
             keyValueHeadCount: keyValueHeadCount, headSize: headSize,
             vocabularySize: vocabularySize, isHeadTied: isHeadTied,
             learnedPositionCount: learnedPositionCount, contextLength: contextLength,
-            weightFormat: weightFormat, bytesPerActivation: bytesPerActivation)
+            weightFormat: weightFormat, bytesPerActivation: bytesPerActivation,
+            activity: activity)
     }
 }
 

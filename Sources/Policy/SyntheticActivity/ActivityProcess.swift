@@ -1,3 +1,4 @@
+package import ModelCatalogue
 import Quantities
 import SeededRandom
 
@@ -135,5 +136,16 @@ extension ActivityProcess {
             }
         }
         return parents
+    }
+}
+
+extension ActivityStatistics {
+    /// Refuses parameters outside what the process can do.
+    fileprivate func check() throws(ActivityError) {
+        guard density > .zero, density < .one else { throw .density(density) }
+        let spells = 1...Int(UInt16.max)
+        guard spells.contains(longestSpell) else { throw .spell(longestSpell) }
+        guard spells.contains(longestContext) else { throw .context(longestContext) }
+        guard (0...255).contains(upsetsPer256) else { throw .upsets(upsetsPer256) }
     }
 }

@@ -1,3 +1,4 @@
+import ModelCatalogue
 import PackedSets
 import Quantities
 import SeededRandom

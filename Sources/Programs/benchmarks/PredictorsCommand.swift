@@ -161,12 +161,17 @@ struct PredictorSurvey {
     mutating func addSynthetic(_ family: ModelFamily, tokenCount: Int) throws {
         progress("synthetic \(family.rawValue)")
         let contenders = PredictorContender.all
-        let figures = try SyntheticPredictors(family: family)
+        let path = "topology/models/families/\(family.rawValue).yaml"
+        let statistics = try ActivityStatistics.parse(
+            String(
+                contentsOf: HermesProcess.checkout().appendingPathComponent(path), encoding: .utf8),
+            of: family, fileName: path)
+        let figures = try SyntheticPredictors(statistics)
             .figures(contenders, tokenCount: tokenCount)
         for (contender, figures) in zip(contenders, figures) {
             table.add(
                 model: "synthetic \(family.rawValue)",
-                sparsity: fixed(1 - family.statistics.density.doubleValue, 2),
+                sparsity: fixed(1 - statistics.density.doubleValue, 2),
                 predictor: contender.title, figures)
         }
     }

@@ -18,11 +18,11 @@ struct SyntheticPredictors {
     private let layout: NeuronLayout
     private let parents: [ParentMeasure: CorrelationTable]
 
-    init(family: ModelFamily) throws {
+    init(_ statistics: ActivityStatistics) throws {
         process = try ActivityProcess(
             shape: ActivityShape(
                 layerCount: Self.layerCount, neuronCounts: [Self.neuronCount]),
-            statistics: family.statistics, seed: Self.seed)
+            statistics: statistics, seed: Self.seed)
         layout = NeuronLayout(layerCount: Self.layerCount, neuronCounts: [Self.neuronCount])
         var sampler = ParentSampler(layout: layout)
         var text = ActivitySequence(process: process, seed: Self.seed)

@@ -21,6 +21,15 @@ enum WholeFile {
         return try read(descriptor, name: name)
     }
 
+    /// As ``read(_:what:)``, of a file of text.
+    static func text(_ path: String, what: String) throws -> String {
+        let bytes = try read(path, what: what)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.badInput, "\(what) '\(path)' is not valid UTF-8")
+        }
+        return text
+    }
+
     /// Everything until the end of an open file.
     static func read(_ descriptor: FileDescriptor, name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []

@@ -1,7 +1,6 @@
 import HardwareModel
 package import ModelCatalogue
 import Quantities
-import SyntheticActivity
 package import Topology
 
 /// Chooses the calibrated values of ``ComparedSystems`` on the fitted half of the published points.
@@ -18,7 +17,7 @@ package struct Calibration: Sendable {
 
     /// - Parameters:
     ///   - points: each system, model and batch once.
-    ///   - models: the catalogue; needs those of the points.
+    ///   - models: the catalogue; needs those of the points, with their activity.
     ///   - topology: the machine of the published results.
     ///   - hostRuns: Hermes-host as emulated, all points of the fitted half; without them the
     ///     host's values stay, and its speed is the closed form's.
@@ -35,16 +34,18 @@ package struct Calibration: Sendable {
         self.models = Dictionary(models.map { ($0.name, $0) }) { first, _ in first }
         gpu = topology.gpu
         var table = DRAMEfficiencyTable()
-        var frequencies: [ModelFamily: NeuronFrequencies] = [:]
+        var frequencies: [ActivityStatistics: NeuronFrequencies] = [:]
         var estimates: [String: HermesEstimate] = [:]
         for point in points where estimates[point.model] == nil {
-            guard let model = self.models[point.model] else { throw .unknownModel(point.model) }
+            guard let model = self.models[point.model], let activity = model.activity else {
+                throw .unknownModel(point.model)
+            }
             let known: NeuronFrequencies
-            if let found = frequencies[model.family] {
+            if let found = frequencies[activity] {
                 known = found
             } else {
-                known = try NeuronFrequencies(model.family.statistics)
-                frequencies[model.family] = known
+                known = try NeuronFrequencies(activity)
+                frequencies[activity] = known
             }
             estimates[point.model] = HermesEstimate(
                 model: model,

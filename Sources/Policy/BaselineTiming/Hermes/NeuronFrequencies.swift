@@ -1,5 +1,5 @@
-import ModelCatalogue
-package import SyntheticActivity
+package import ModelCatalogue
+import SyntheticActivity
 
 /// How much of a block's neurons a batch touches: sums over a family's activation frequencies.
 ///

@@ -8,10 +8,7 @@ enum ComparedSystemsFile {
     /// - Returns: the systems, the file's text and its path.
     static func load() throws -> (systems: ComparedSystems, text: String, path: String) {
         let path = try locate()
-        let bytes = try WholeFile.read(path, what: "file of compared systems")
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badInput, "file of compared systems '\(path)' is not valid UTF-8")
-        }
+        let text = try WholeFile.text(path, what: "file of compared systems")
         do {
             return (try ComparedSystems.parse(text, fileName: path), text, path)
         } catch {

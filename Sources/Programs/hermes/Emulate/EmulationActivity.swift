@@ -54,7 +54,9 @@ struct EmulationActivity {
             layerCount: model.layerCount, neuronCounts: [model.hiddenSize, model.feedForwardSize])
         do {
             let process = try ActivityProcess(
-                shape: shape, statistics: model.family.statistics, seed: request.seed)
+                shape: shape,
+                statistics: try model.activity ?? FamilyFile.load(model.family),
+                seed: request.seed)
             let table = try CorrelationTable(
                 layout: NeuronLayout(
                     layerCount: shape.layerCount, neuronCounts: shape.neuronCounts),

@@ -79,6 +79,21 @@ struct EmulationReport {
             "activity": .string(
                 request.replay.map { "replayed from \($0)" }
                     ?? "synthetic \(model.family.rawValue)"),
+            "activity_statistics": activityStatistics,
+        ]
+    }
+
+    /// What the activity was drawn by; `null` where it was replayed or made for a stress test.
+    private var activityStatistics: JSONValue {
+        guard request.replay == nil, request.workload == nil, let drawn = request.model.activity
+        else { return .null }
+        return [
+            "density": JSONValue(drawn.density.doubleValue),
+            "frequent_share": JSONValue(drawn.frequentShare.doubleValue),
+            "context_share": JSONValue(drawn.contextShare.doubleValue),
+            "longest_spell": .integer(drawn.longestSpell),
+            "longest_context": .integer(drawn.longestContext),
+            "upsets_per_256": .integer(drawn.upsetsPer256),
         ]
     }
 

@@ -5,18 +5,18 @@ import ModelCatalogue
 enum ModelCatalogueFile {
     /// - Parameter argument: a path (has a slash, or is a file here), else a name such as
     ///   `opt-13b`, in any case.
-    /// - Returns: the model and the path of its file.
+    /// - Returns: the model, with its own activity or its family's, and the path of its file.
     static func load(_ argument: String) throws -> (model: ModelSpecification, path: String) {
         let path = try locate(argument)
-        let bytes = try WholeFile.read(path, what: "model catalogue file")
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badInput, "model catalogue file '\(path)' is not valid UTF-8")
-        }
+        let text = try WholeFile.text(path, what: "model catalogue file")
+        var model: ModelSpecification
         do {
-            return (try ModelSpecification.parse(text, fileName: path), path)
+            model = try ModelSpecification.parse(text, fileName: path)
         } catch {
             throw Failure(.badInput, "\(error)")
         }
+        if model.activity == nil { model.activity = try FamilyFile.load(model.family) }
+        return (model, path)
     }
 
     private static func locate(_ argument: String) throws -> String {

@@ -95,7 +95,7 @@ struct SyntheticShape: ParsableArguments {
         do {
             return try ActivityProcess(
                 shape: ActivityShape(layerCount: layers, neuronCounts: neuronCounts),
-                statistics: family.statistics, seed: seed)
+                statistics: try FamilyFile.load(family), seed: seed)
         } catch {
             throw Failure(.internalFault, "\(error)")
         }

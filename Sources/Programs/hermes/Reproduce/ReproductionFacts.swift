@@ -54,7 +54,7 @@ struct ReproductionFacts {
         do {
             process = try ActivityProcess(
                 shape: ActivityShape(layerCount: 1, neuronCounts: [neuronCount]),
-                statistics: ModelFamily.llama2.statistics, seed: seed)
+                statistics: try FamilyFile.load(.llama2), seed: seed)
         } catch {
             throw Failure(.internalFault, "\(error)")
         }

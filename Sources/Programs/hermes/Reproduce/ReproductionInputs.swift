@@ -2,7 +2,6 @@ import BaselineTiming
 import ModelCatalogue
 import Quantities
 import Reporting
-import SyntheticActivity
 import Topology
 
 /// What went into the emulations that the paper's results are compared with, so that nobody takes
@@ -11,7 +10,7 @@ enum ReproductionInputs {
     static func all() throws -> [ReproductionPage.Fact] {
         let (systems, _, _) = try ComparedSystemsFile.load()
         let (topology, _) = try TopologyFile.load("rtx4090-8dimm", assignments: [])
-        return activity + machine(topology) + [
+        return try activity(FamilyFile.all()) + machine(topology) + [
             .init(
                 "Deja Vu's shares",
                 "communication \(systems.dejaVu.communicationShare) of a token's time, predictor "
@@ -20,10 +19,13 @@ enum ReproductionInputs {
         ]
     }
 
-    private static var activity: [ReproductionPage.Fact] {
+    private static func activity(
+        _ statistics: [ModelFamily: ActivityStatistics]
+    ) -> [ReproductionPage.Fact] {
         func list(_ value: (ActivityStatistics) -> Proportion) -> String {
-            ModelFamily.allCases.map { "\(name($0)) \(value($0.statistics))" }
-                .joined(separator: ", ")
+            ModelFamily.allCases.compactMap { family in
+                statistics[family].map { "\(name(family)) \(value($0))" }
+            }.joined(separator: ", ")
         }
         return [
             .init(

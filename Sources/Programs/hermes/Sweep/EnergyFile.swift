@@ -7,10 +7,7 @@ enum EnergyFile {
     /// - Parameter argument: a path (has a slash), else the name of a shipped one.
     static func load(_ argument: String) throws -> EnergyModel {
         let path = try locate(argument)
-        let bytes = try WholeFile.read(path, what: "energy file")
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badInput, "energy file '\(path)' is not valid UTF-8")
-        }
+        let text = try WholeFile.text(path, what: "energy file")
         do {
             return try EnergyModel.parse(text, fileName: path)
         } catch {

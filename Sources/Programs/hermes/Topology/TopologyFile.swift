@@ -11,10 +11,7 @@ enum TopologyFile {
     ///   - assignments: `path=value` texts of `--set`.
     static func load(_ argument: String, assignments: [String]) throws -> (Topology, String) {
         let path = try locate(argument)
-        let bytes = try WholeFile.read(path, what: "topology file")
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badInput, "topology file '\(path)' is not valid UTF-8")
-        }
+        let text = try WholeFile.text(path, what: "topology file")
         let overrides = try assignments.map { assignment in
             guard let override = TopologyOverride(argument: assignment) else {
                 throw Failure(.usage, "--set \(assignment): expected path=value")
