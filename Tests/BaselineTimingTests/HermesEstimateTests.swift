@@ -68,31 +68,26 @@ import Testing
         }
     }
 
-    /// The paper, figure 14: 32 GB DIMMs for OPT-13B, OPT-30B, Falcon-40B and LLaMA2-70B.
+    /// The paper, figure 14: 32 GB DIMMs for OPT-13B, OPT-30B, Falcon-40B and LLaMA2-70B; their
+    /// number doubles.
     @Test(arguments: zip(["opt-13b", "opt-30b", "falcon-40b", "llama2-70b"], [1, 2, 4, 8]))
-    func `The least number of DIMMs is the published one`(name: String, count: Int) throws {
-        let model = try Shipped.model(name)
-        for memory in [ByteCount(32_000_000_000), ByteCount(32 << 30)] {
-            let least = DIMMCapacity.minimumCount(
-                model: model, workload: Workload(batchSize: 1), memory: memory)
-            #expect(least == count)
+    func `The published number of DIMMs holds a model, and half of them do not`(
+        name: String, count: Int
+    ) throws {
+        let needed = ModelResidence.neededByteCount(
+            model: try Shipped.model(name), workload: Workload(batchSize: 1))
+        for memory in [32_000_000_000, 32 << 30] as [UInt64] {
+            #expect(needed.bytes <= UInt64(count) * memory)
+            #expect(2 * needed.bytes > UInt64(count) * memory)
         }
     }
 
-    @Test func `DIMMs that hold the weights alone do not hold keys and values as well`() throws {
+    @Test func `Keys and values of every sequence count until its end`() throws {
         let model = try Shipped.model("opt-13b")
         let workload = Workload(batchSize: 2, promptTokenCount: 10, tokenCount: 10)
         // 2 sequences x 20 positions x 819,200 B.
-        let cached = UInt64(40 * 819_200)
-        let needed = ByteCount(UInt64(model.weightByteCount) + cached)
-        #expect(DIMMCapacity.neededByteCount(model: model, workload: workload) == needed)
         #expect(
-            DIMMCapacity.minimumCount(model: model, workload: workload, memory: needed) == 1)
-        let less = ByteCount(needed.bytes - 1)
-        #expect(DIMMCapacity.minimumCount(model: model, workload: workload, memory: less) == 2)
-        #expect(
-            DIMMCapacity.obstacle(model: model, workload: workload, memories: [needed]) == nil)
-        let reason = DIMMCapacity.obstacle(model: model, workload: workload, memories: [less])
-        #expect(reason?.contains("more than 1 DIMMs") == true)
+            ModelResidence.neededByteCount(model: model, workload: workload)
+                == ByteCount(UInt64(model.weightByteCount) + 40 * 819_200))
     }
 }

@@ -22,7 +22,11 @@ extension FuzzTarget {
         case .calibration: [Self.calibrationSeed()]
         case .partition: [try Self.partitionSeed()]
         case .trace: [try Self.traceSeed()]
-        case .ring: [try Self.ringSeed(hasChecksums: true), try Self.ringSeed(hasChecksums: false)]
+        case .ring:
+            [
+                try Self.ringSeed(hasChecksums: true), try Self.ringSeed(hasChecksums: false),
+                try Self.ringSeed(hasChecksums: true, headByteCount: 16),
+            ]
         case .messages, .numpy, .template, .tokenizer, .topology: []
         }
     }
@@ -76,14 +80,19 @@ extension FuzzTarget {
     }
 
     /// Three messages as a producer wrote them.
-    private static func ringSeed(hasChecksums: Bool) throws -> [UInt8] {
+    ///
+    /// - Parameter headByteCount: of each, that mean anything; all where there are fewer.
+    private static func ringSeed(
+        hasChecksums: Bool, headByteCount: Int = .max
+    ) throws -> [UInt8] {
         let segment = try RingSegment.create(
             capacityPerDirection: 4096, session: LinkSession(high: 1, low: 2),
             hasChecksums: hasChecksums)
         let link = try RingLink.coordinatorEnd(segment, waitPolicy: .sleeping, watch: {})
         for byteCount in [8, 40, 100] {
-            try link.send(byteCount: byteCount) { message in
-                for index in 0..<byteCount {
+            let writtenByteCount = min(headByteCount, byteCount)
+            try link.send(byteCount: byteCount, writtenByteCount: writtenByteCount) { message in
+                for index in 0..<writtenByteCount {
                     message.storeBytes(
                         of: UInt8(truncatingIfNeeded: index), toByteOffset: index, as: UInt8.self)
                 }

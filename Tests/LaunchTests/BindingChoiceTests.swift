@@ -223,19 +223,61 @@ extension LaunchTests {
             #expect(try sharedCore(["--set", "coordinator.binding.policy=bind"]) == nil)
         }
 
+        /// The CPUs that a process may run on, as the kernel writes them.
+        private static func cpus(of process: Int32) -> String? {
+            let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+            let line = status?.split(separator: "\n")
+                .first { $0.hasPrefix("Cpus_allowed_list:") }
+            return line?.split(separator: "\t").last.map(String.init)
+        }
+
+        @Test(.enabled(if: isCrowded, "needs two to eight CPUs"))
+        func `Between two emulations a process has all its CPUs again`() throws {
+            let folder = try ScratchFolder()
+            let launch = try Launch([
+                "sweep", "--model", "opt-13b", "--sweep", "batch=1,2", "--prompt-tokens", "4",
+                "--tokens", "4", "--no-plots", "--output", folder.entry("sweep"),
+            ])
+            func isHeld() -> Bool? {
+                Self.cpus(of: launch.identifier).map { Int($0) != nil }
+            }
+            for expected in [false, true, false, true] {
+                launch.wait(for: "held \(expected)") { isHeld() == expected }
+            }
+            let outcome = launch.finish()
+            #expect(outcome.ending == .exited(0), "\(outcome.errors)")
+        }
+
+        @Test(.enabled(if: isCrowded, "needs two to eight CPUs"))
+        func `Emulations at once have different cores`() throws {
+            let folder = try ScratchFolder()
+            let launch = try Launch([
+                "reproduce", "9", "--systems", "hermes", "--tokens", "16", "--jobs", "2",
+                "--no-plots", "--output", folder.entry("reproduce"),
+            ])
+            // The helper is a child of the process that has the other part.
+            var parts: Set<String> = []
+            launch.wait(for: "two jobs with a core each") {
+                let own = Self.cpus(of: launch.identifier)
+                let helper = ProcessTable.children(of: launch.identifier).first {
+                    $0.arguments.contains("--share")
+                }
+                parts = Set(
+                    [own, helper.flatMap { Self.cpus(of: $0.identifier) }].compactMap(\.self))
+                return parts.count == 2 && parts.allSatisfy { Int($0) != nil }
+            }
+            launch.send(SIGINT)
+            #expect(launch.finish().ending == .exited(130))
+            #expect(parts.count == 2, "\(parts)")
+        }
+
         @Test(.enabled(if: isCrowded, "needs two to eight CPUs"))
         func `Workers that share a core may run on no other`() throws {
             let launch = try Launch([
                 "emulate", "--model", "opt-13b", "--prompt-tokens", "16", "--tokens", "2000",
             ])
             launch.wait(for: "eight workers") { launch.workers.count == 8 }
-            let cpus = launch.workers.map { worker in
-                let status = try? String(
-                    contentsOfFile: "/proc/\(worker.identifier)/status", encoding: .utf8)
-                let line = status?.split(separator: "\n")
-                    .first { $0.hasPrefix("Cpus_allowed_list:") }
-                return line?.split(separator: "\t").last.map(String.init)
-            }
+            let cpus = launch.workers.map { Self.cpus(of: $0.identifier) }
             launch.send(SIGINT)
             #expect(launch.finish().ending == .exited(130))
             #expect(Set(cpus).count == 1)

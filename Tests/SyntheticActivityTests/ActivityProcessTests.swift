@@ -134,6 +134,32 @@ import Testing
         #expect(error(of: statistics(frequentShare: share)) == (isPossible ? nil : refusal))
     }
 
+    /// Nearly equal frequencies leave the ends of the distribution empty: no mean may come of that.
+    @Test(arguments: [
+        (500_000, 780_000), (450_000, 750_000), (900_000, 795_000), (20_000, 100_000),
+    ])
+    func `Frequencies close to each other have their mean, too`(
+        density: UInt64, share: UInt64
+    ) throws {
+        let process: ActivityProcess
+        do throws(ActivityError) {
+            process = try ActivityProcess(
+                shape: ActivityShape(layerCount: 1, neuronCounts: [512]),
+                statistics: statistics(density: density, frequentShare: share), seed: 1)
+        } catch {
+            // Refused by name is as good.
+            #expect(
+                error
+                    == .frequentShare(
+                        Proportion(millionths: share), density: Proportion(millionths: density)))
+            return
+        }
+        let frequencies = process.expectedFrequencies(layer: 0, block: 0)
+        #expect(frequencies.allSatisfy { $0 >= 0 && $0 <= 1 })
+        let mean = frequencies.reduce(0, +) / 512
+        #expect(abs(mean / (Double(density) * 1e-6) - 1) < 0.01)
+    }
+
     @Test func `Messages name the parameter and its range`() {
         let half = Proportion(millionths: 500_000)
         #expect(

@@ -46,6 +46,8 @@ struct BetaFrequencies {
     }
 
     private mutating func append(mass: Double, frequency: Double) {
+        // Where both shape parameters are large, the ends have less than the least number.
+        guard mass > 0 else { return }
         masses.append(mass)
         moments.append(mass * frequency)
         totalMass += mass

@@ -15,8 +15,9 @@ struct EmulateCommand: ParsableCommand {
         discussion: """
             The coordinator and one worker process per NDP-DIMM exchange the messages of a run
             with weights, in number and size, under the same policies and clocks; values are not
-            computed. Who is active is drawn by the family's statistics, or replayed from a trace
-            of the same shape. Systems without NDP-DIMMs are timing schedules.
+            computed. Who is active is drawn by the statistics of the family, or by the model file's
+            own (activity), or replayed from a trace of the same shape. Systems without NDP-DIMMs
+            are timing schedules.
 
             A model with rotary positions takes prompts of up to \(SequenceLength.rotaryLimit)
             tokens, with a remark beyond the context it was trained for; one with learned

@@ -129,6 +129,6 @@ struct ProcessRecord {
     let recoveries: [RecoveryRecord]
     let restarts: [WorkerRestart]
     let coordinatorPrivateDirty: Int?
-    /// The CPU that all processes had together; `nil` where they had all.
+    /// The one CPU that all processes had; `nil` where they had more.
     let sharedCore: Int?
 }

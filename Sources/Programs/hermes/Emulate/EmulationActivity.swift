@@ -69,7 +69,7 @@ struct EmulationActivity {
             return EmulationActivity(
                 source: DrawnActivity(batch: batch), correlations: table,
                 counts: drawnCounts(of: process), sampleCount: drawnSampleCount,
-                description: "synthetic \(model.family.rawValue), seed \(request.seed)")
+                description: "synthetic \(FamilyFile.title(of: model)), seed \(request.seed)")
         } catch {
             throw Failure(.badInput, "model \(model.name): \(error)")
         }

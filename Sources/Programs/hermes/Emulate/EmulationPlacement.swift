@@ -1,4 +1,5 @@
 import ActivationPredictor
+import BaselineTiming
 import Coordinator
 import ModelCatalogue
 import OfflinePartition
@@ -74,7 +75,7 @@ struct EmulationPlacement {
             return "the GPU's \(topology.gpu.usableMemory) of usable memory are less than the "
                 + "\(ByteCount(UInt64(model.denseByteCount))) of projections, embeddings and head"
         }
-        let needed = ByteCount(UInt64(model.weightByteCount + keyValueByteCount))
+        let needed = ModelResidence.neededByteCount(model: model, workload: generated)
         let available =
             hostMemory
             ?? topology.dimms.reduce(ByteCount(0)) { $0 + $1.memoryCapacity }
@@ -85,9 +86,10 @@ struct EmulationPlacement {
         return nil
     }
 
-    private var keyValueByteCount: Int {
-        model.keyValueByteCountPerPosition * request.batchSize
-            * (request.promptTokenCount + request.tokenCount)
+    private var generated: BaselineTiming.Workload {
+        BaselineTiming.Workload(
+            batchSize: request.batchSize, promptTokenCount: request.promptTokenCount,
+            tokenCount: request.tokenCount)
     }
 
     /// GPU memory that is left for neurons.
@@ -134,7 +136,8 @@ struct EmulationPlacement {
     private func workload(_ activity: EmulationActivity) -> PartitionWorkload {
         let dimms = topology.dimms
         // DIMMs also hold what the GPU has copies of, and keys and values, in equal parts.
-        let other = UInt64((model.denseByteCount + keyValueByteCount) / dimms.count)
+        let cached = ModelResidence.keyValueByteCount(model: model, workload: generated)
+        let other = UInt64((model.denseByteCount + cached) / dimms.count)
         return PartitionWorkload(
             title: model.name, identity: .string(model.name), source: activity.description,
             blocks: [

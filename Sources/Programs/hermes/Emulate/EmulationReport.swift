@@ -78,14 +78,16 @@ struct EmulationReport {
             "key_value_bytes_per_position": .integer(model.keyValueByteCountPerPosition),
             "activity": .string(
                 request.replay.map { "replayed from \($0)" }
-                    ?? "synthetic \(model.family.rawValue)"),
+                    ?? "synthetic \(FamilyFile.title(of: model))"),
             "activity_statistics": activityStatistics,
         ]
     }
 
-    /// What the activity was drawn by; `null` where it was replayed or made for a stress test.
+    /// What the activity was drawn by; `null` where it was replayed or made for a stress test, and
+    /// where a system asks nobody who is active.
     private var activityStatistics: JSONValue {
-        guard request.replay == nil, request.workload == nil, let drawn = request.model.activity
+        guard request.replay == nil, request.workload == nil,
+            FamilyTraits(request)?.isDense == false, let drawn = request.model.activity
         else { return .null }
         return [
             "density": JSONValue(drawn.density.doubleValue),

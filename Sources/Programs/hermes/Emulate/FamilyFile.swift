@@ -18,6 +18,13 @@ enum FamilyFile {
         }
     }
 
+    /// Whose activity a model has, for people: its family's, or its own.
+    static func title(of model: ModelSpecification) -> String {
+        let family = try? load(model.family)
+        return model.activity == family
+            ? model.family.rawValue : "\(model.family.rawValue), the model's own statistics"
+    }
+
     static func all() throws -> [ModelFamily: ActivityStatistics] {
         try ModelFamily.allCases.reduce(into: [:]) { $0[$1] = try load($1) }
     }

@@ -92,12 +92,13 @@ struct SyntheticShape: ParsableArguments {
     private func process(
         _ family: ModelFamily, layers: Int, neuronCounts: [Int], seed: UInt64
     ) throws -> ActivityProcess {
+        let statistics = try FamilyFile.load(family)
         do {
             return try ActivityProcess(
                 shape: ActivityShape(layerCount: layers, neuronCounts: neuronCounts),
-                statistics: try FamilyFile.load(family), seed: seed)
+                statistics: statistics, seed: seed)
         } catch {
-            throw Failure(.internalFault, "\(error)")
+            throw Failure(.badInput, "family \(family.rawValue): \(error)")
         }
     }
 

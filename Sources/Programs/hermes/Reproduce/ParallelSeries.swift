@@ -10,11 +10,11 @@ final class SeriesHelpers {
     /// that was interrupted counts.
     let claims: SeriesClaims
     private var helpers: [WorkerProcess] = []
-    /// This process's core, while the helpers have theirs.
+    /// This process's part of the cores, while the helpers have theirs.
     private var hold: CoreHold?
 
-    /// Starts `count` helpers with the command line that this process has, each with a core of its
-    /// own as far as there are.
+    /// Starts `count` helpers with the command line that this process has, each with its part of
+    /// the cores.
     ///
     /// - Parameter folder: of the series' store.
     init(_ count: Int, folder: String) throws {
@@ -25,9 +25,9 @@ final class SeriesHelpers {
         let arguments =
             CommandLine.arguments.dropFirst() + ["--share", "\(getpid()):\(claims.folder)"]
         do {
-            let cores = CoreHold.sharedOut()
+            let parts = CoreHold.parts(1 + count)
             for index in 0..<count {
-                let hold = cores.isEmpty ? nil : CoreHold(cpu: cores[(index + 1) % cores.count])
+                let hold = parts.isEmpty ? nil : CoreHold(cpus: parts[1 + index])
                 helpers.append(
                     try withExtendedLifetime(hold) {
                         try WorkerProcess.start(
@@ -35,7 +35,7 @@ final class SeriesHelpers {
                             arguments: Array(arguments))
                     })
             }
-            hold = cores.first.flatMap { CoreHold(cpu: $0) }
+            hold = parts.first.flatMap { CoreHold(cpus: $0) }
         } catch let error as SupervisionError {
             throw Failure(.machineLacks, "cannot start a helper: \(error)")
         }

@@ -61,7 +61,7 @@ struct ReproduceCommand: ParsableCommand {
 
     @Option(
         help: """
-            Emulations at once, each with all its processes on one core \
+            Emulations at once, each with its part of the cores \
             (default: as many as cores, at most 8).
             """)
     var jobs: Int?

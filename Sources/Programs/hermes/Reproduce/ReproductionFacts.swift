@@ -50,13 +50,14 @@ struct ReproductionFacts {
     /// less than half of some window of what follows, %. By how the activity was calibrated.
     private func hotSetDrift() throws -> Double {
         let neuronCount = 1 << 16
+        let statistics = try FamilyFile.load(.llama2)
         let process: ActivityProcess
         do {
             process = try ActivityProcess(
                 shape: ActivityShape(layerCount: 1, neuronCounts: [neuronCount]),
-                statistics: try FamilyFile.load(.llama2), seed: seed)
+                statistics: statistics, seed: seed)
         } catch {
-            throw Failure(.internalFault, "\(error)")
+            throw Failure(.badInput, "family llama2: \(error)")
         }
         var sequence = ActivitySequence(process: process, seed: seed)
         func counts(_ tokenCount: Int) -> [Int] {

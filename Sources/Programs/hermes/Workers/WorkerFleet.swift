@@ -60,10 +60,13 @@ final class WorkerFleet {
     var modelHash: String?
     /// What was asked of this machine for each DIMM, and for the rings.
     let binding: FleetBinding
-    /// The core that coordinator and workers share; `nil` where they have all.
+    /// The core that coordinator and workers are held to; `nil` where they are not.
     private let hold: CoreHold?
-    /// Its CPU.
-    var sharedCore: Int? { hold?.cpu }
+    /// The one CPU that they have, by this program or by who started it.
+    var sharedCore: Int? {
+        let cpus = (try? NUMABinding.threadCPUs()) ?? []
+        return binding.coordinator.cpus == nil && cpus.count == 1 ? cpus[0] : nil
+    }
     /// The caps that a paced run's processes share; `nil` for the other clocks.
     let caps: SharedCaps?
     let logger: Logger
