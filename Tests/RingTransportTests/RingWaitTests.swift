@@ -46,10 +46,9 @@ import Testing
         // Slices far longer than the test: a lost wake-up would end in the watch.
         let patient = WaitPolicy(
             spinIterations: policy.spinIterations == 0 ? 0 : 1, yieldCount: 0,
-            sleepSlice: .seconds(60))
-        let ring = try RingFixture(policy: patient) { () throws(LinkError) in
-            throw .system("slept for a whole slice: a wake-up was lost")
-        }
+            sleepSlice: Patience.slice)
+        let patience = Patience()
+        let ring = try RingFixture(policy: patient, watch: patience.watch)
         let count: UInt64 = 20_000
         let echo = SideThread {
             for _ in 0..<count { try ring.worker.send(try ring.worker.receiveNumber().number ?? 0) }
@@ -57,6 +56,7 @@ import Testing
         for number in 0..<count {
             try ring.coordinator.send(number)
             let answer = try ring.coordinator.receiveNumber().number
+            patience.noteProgress()
             if answer != number {
                 Issue.record("round \(number): got \(answer as Any)")
                 ring.coordinator.close()
@@ -68,16 +68,17 @@ import Testing
     }
 
     @Test func `A full ring wakes its sender, however little is read at a time`() throws {
-        let patient = WaitPolicy(spinIterations: 0, yieldCount: 0, sleepSlice: .seconds(60))
-        let ring = try RingFixture(policy: patient) { () throws(LinkError) in
-            throw .system("slept for a whole slice: a wake-up was lost")
-        }
+        let patient = WaitPolicy(
+            spinIterations: 0, yieldCount: 0, sleepSlice: Patience.slice)
+        let patience = Patience()
+        let ring = try RingFixture(policy: patient, watch: patience.watch)
         let count: UInt64 = 20_000
         let writer = SideThread {
             for number in 0..<count { try ring.coordinator.send(number, byteCount: 2000) }
         }
         for number in 0..<count {
             let received = try ring.worker.receiveNumber()
+            patience.noteProgress()
             if received != (2000, number) {
                 Issue.record("message \(number): got \(received)")
                 ring.worker.close()
@@ -119,6 +120,25 @@ import Testing
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+/// Tells a lost wake-up, after which a sleeper sleeps for its whole slice, from one for nothing.
+///
+/// Those there are: a waker that is preempted between counting its ring and waking finds the
+/// sleeper, who saw the count and went on, asleep again.
+private final class Patience: Sendable {
+    /// Far longer than the tests.
+    static let slice = Duration.seconds(60)
+
+    private let progress = Mutex(ContinuousClock.now)
+
+    func noteProgress() { progress.withLock { $0 = .now } }
+
+    func watch() throws(LinkError) {
+        let last = progress.withLock { $0 }
+        guard last.duration(to: .now) >= Self.slice else { return }
+        throw .system("slept for a whole slice: a wake-up was lost")
     }
 }
 
