@@ -83,7 +83,10 @@ extension LaunchTests {
 
         @Test func `Without a dilation the run finds one, or says why not`() throws {
             let model = try TinyModelFile()
-            let outcome = try model.run(["--clock", "paced", "--topology", "2-dimm"])
+            // The search ends after 45 s; a trial begun before that, and the run itself, may each
+            // take about as long again where the machine is busy.
+            let outcome = try model.run(
+                ["--clock", "paced", "--topology", "2-dimm"], within: .seconds(240))
             if outcome.ending == .exited(69) {
                 #expect(outcome.errors.contains("too busy"))
             } else {
