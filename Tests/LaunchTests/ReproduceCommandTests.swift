@@ -56,11 +56,7 @@ extension LaunchTests {
             for (system, bound) in bounds {
                 let error = try #require(
                     document.errors.first { $0.system == system && $0.half == "held-out" })
-                withKnownIssue("Hermes-host is above its bound") {
-                    #expect(error.geometricMean <= bound, "\(system)")
-                } when: {
-                    system == "Hermes-host"
-                }
+                #expect(error.geometricMean <= bound, "\(system)")
                 #expect(error.geometricMean > 1, "\(system)")
             }
             #expect(try #require(document.rankCorrelation) >= 0.99)
