@@ -155,7 +155,7 @@ private struct ParentScore {
             both += together
             self.parent += sampling.parentCounts[parent]
             self.child += sampling.childCounts[child]
-            if sampling.childCounts[child] < 75 {
+            if sampling.childCounts[child] < 100 {
                 infrequentBoth += together
                 infrequentParent += sampling.parentCounts[parent]
             }

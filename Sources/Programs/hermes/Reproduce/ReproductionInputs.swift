@@ -34,8 +34,9 @@ enum ReproductionInputs {
                     + "to 0.3"),
             .init(
                 "hottest neurons with 80 % of the activity",
-                list(\.frequentShare) + ": PowerInfer's of all of OPT-30B and of one layer of "
-                    + "LLaMA2-70B, chosen on the fitted half; the paper's 20 %"),
+                list(\.frequentShare) + ": OPT's and LLaMA2's are PowerInfer's of all layers of "
+                    + "OPT-30B and of one layer of LLaMA2-70B, chosen among published figures on "
+                    + "the fitted half; Falcon's is the paper's"),
             .init(
                 "persistence of activity",
                 "spells, contexts and parents set to the similarity of tokens, the prediction by "

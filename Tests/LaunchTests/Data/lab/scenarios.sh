@@ -8,7 +8,7 @@ set -u
 readonly data="$1"
 readonly run=(
     hermes run --topology 8-dimm-4-node --model "$data/relu-opt-3m.gguf" --ignore-eos
-    --prompt "memory: the" --clock native
+    --prompt "memory: the" --clock native --stall-after 120
 )
 cd -- "$2" || exit
 export XDG_CACHE_HOME=/tmp/lab-cache
@@ -32,6 +32,15 @@ await_text() {
     until [[ -s "$name.text" ]] || [[ ! -e "/proc/$coordinator/exe" ]]; do sleep 0.1; done
 }
 
+# The same, and stops the coordinator until `resume`: its workers wait for it, and none is gone
+# before it was looked at, however slow that is.
+hold_at_text() {
+    await_text
+    kill -STOP "$coordinator"
+}
+
+resume() { kill -CONT "$coordinator"; }
+
 # Prints the process of a DIMM's worker.
 worker_of() {
     local process
@@ -47,20 +56,21 @@ finish
 
 # Bound as asked; what the kernel says of each worker while it computes.
 start bound "${run[@]}" --tokens 24
-await_text
+hold_at_text
 for process in $(<"/proc/$coordinator/task/$coordinator/children"); do
     cat "/proc/$process/numa_maps" >"maps-$process"
     grep -E '^(Cpus|Mems)_allowed_list:' "/proc/$process/status" >"status-$process"
 done
-numastat -p hermes >numastat.txt 2>&1
+resume
 finish
 
 # The coordinator on node 3, workers on all, and rings between each two of them.
 start coordinated "${run[@]}" --tokens 12 --policy.rebalance static \
     --set coordinator.binding.policy=bind --set coordinator.binding.node=3
-await_text
+hold_at_text
 grep -h '^Cpus_allowed_list:' "/proc/$coordinator/task/"*/status | sort -u >coordinator-cpus
 cat "/proc/$coordinator/numa_maps" >coordinator-maps
+resume
 finish
 
 # Weights and KV cache in huge pages of a pool on every node; then node 3's pool is empty.
@@ -69,10 +79,11 @@ pool() {
 }
 for node in 0 1 2 3; do pool "$node" 6; done
 start pooled "${run[@]}" --tokens 24 --set dimm.binding.huge_pages=hugetlbfs
-await_text
+hold_at_text
 for process in $(<"/proc/$coordinator/task/$coordinator/children"); do
     cat "/proc/$process/numa_maps" >"pooled-maps-$process"
 done
+resume
 finish
 pool 3 0
 start pool-empty "${run[@]}" --tokens 2 --set dimm.binding.huge_pages=hugetlbfs
@@ -104,4 +115,6 @@ await_text
 migratepages "$(worker_of 3)" 1 2
 finish
 
+# Whoever died of a signal of the processor's, and at which address: tests show it when they fail.
+dmesg | grep -E 'traps:|segfault'
 exit 21
