@@ -15,7 +15,8 @@ extension LaunchTests {
             #expect(outcome.errors.isEmpty)
         }
 
-        @Test func `Synthetic activity fills a row for each family and predictor`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 13 seconds: CI runs it"))
+        func `Synthetic activity fills a row for each family and predictor`() throws {
             let outcome = try Self.start([
                 "predictors", "--activity", "synthetic", "--tokens", "16",
             ])
@@ -38,7 +39,8 @@ extension LaunchTests {
         }
 
         /// Each paragraph is a run of its own; their positions count together.
-        @Test func `Predicting everyone, or the truth, costs a real model nothing`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 11 seconds: CI runs it"))
+        func `Predicting everyone, or the truth, costs a real model nothing`() throws {
             let folder = try ScratchFolder()
             let text = try folder.write(
                 "text", "The memory of a machine is not its own.\n\nA river runs to the sea.\n")

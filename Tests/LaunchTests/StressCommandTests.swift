@@ -56,7 +56,8 @@ extension LaunchTests {
         }
 
         /// A trace of the default model, under the shipped shape of that model.
-        @Test func `A recorded trace is a workload`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 20 seconds: CI runs it"))
+        func `A recorded trace is a workload`() throws {
             _ = try DefaultModel.path()
             let trace = folder.entry("default.trace")
             let recorded = try LaunchTests.start(
@@ -96,7 +97,8 @@ extension LaunchTests {
             #expect(even.stragglers?[3].lastShare ?? 1 < 0.8)
         }
 
-        @Test func `The matrix runs all cells, and goes on where it was with equal bytes`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 16 seconds: CI runs it"))
+        func `The matrix runs all cells, and goes on where it was with equal bytes`() throws {
             let matrix = [
                 "--topology", "2-dimm,4-dimm", "--policy", "none,window,oracle", "--window",
                 "2,4", "--workload", "zipf,bursts@period=4", "--tokens", "5",
