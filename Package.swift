@@ -237,6 +237,7 @@ let package = Package(
         support("CTestConditions", isC: true),
         support("Simulation", imports: ["Messages"]),
         support("TemporaryFiles", products: ["SystemPackage"]),
+        support("TestLevels"),
         support(
             "FuzzTargets",
             imports: [
@@ -283,8 +284,8 @@ let package = Package(
             "LaunchTests",
             imports: [
                 "BaselineTiming", "CLinuxShims", "HardwareModel", "ModelCatalogue",
-                "RDMAConnections", "SeededRandom", "SyntheticActivity", "TestModels", "Topology",
-                "WeightFormats",
+                "RDMAConnections", "SeededRandom", "SyntheticActivity", "TestLevels", "TestModels",
+                "Topology", "WeightFormats",
             ],
             data: ["Data"]),
         suite("LinearProgramsTests", imports: ["LinearPrograms", "SeededRandom"]),
@@ -363,7 +364,8 @@ let package = Package(
                 "ModelFile",
                 "NeuronPlacement", "NeuronShards", "Pacing", "PackedSets", "Quantities",
                 "Scheduling", "SeededRandom", "Simulation", "SparsityCalibration", "Telemetry",
-                "TemporaryFiles", "TestModels", "Topology", "Transformer", "WeightFormats",
+                "TemporaryFiles", "TestLevels", "TestModels", "Topology", "Transformer",
+                "WeightFormats",
             ]),
         suite("TelemetryTests", imports: ["Telemetry"]),
         suite("TidyTests"),

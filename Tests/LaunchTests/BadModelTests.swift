@@ -1,5 +1,6 @@
 import Foundation
 import SeededRandom
+import TestLevels
 import TestModels
 import Testing
 

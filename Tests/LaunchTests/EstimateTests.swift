@@ -3,6 +3,7 @@ import Foundation
 import HardwareModel
 import ModelCatalogue
 import SyntheticActivity
+import TestLevels
 import Testing
 import Topology
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestLevels
 import Testing
 
 extension LaunchTests {

@@ -1,4 +1,5 @@
 import Foundation
+import TestLevels
 import Testing
 
 extension LaunchTests {
@@ -32,7 +33,8 @@ extension LaunchTests {
 
         // MARK: Figures
 
-        @Test func `Figures are those of an independent program`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 17 seconds: CI runs it"))
+        func `Figures are those of an independent program`() throws {
             let folder = try ScratchFolder()
             let expected = try PolicyDocument.Expected.read(Self.data + "expected.json")
             #expect(expected.cases.count == 4)

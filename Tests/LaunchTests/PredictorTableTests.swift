@@ -1,3 +1,4 @@
+import TestLevels
 import Testing
 
 extension LaunchTests {

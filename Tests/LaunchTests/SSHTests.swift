@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestLevels
 import Testing
 
 extension LaunchTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestLevels
 import Testing
 
 extension LaunchTests {
@@ -114,7 +115,8 @@ extension LaunchTests {
             "16", "--tokens", "8", "--no-plots", "--sweep", "batch=1,2,3,4,5,6",
         ]
 
-        @Test func `An interrupted sweep goes on and ends in the same bytes`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 15 seconds: CI runs it"))
+        func `An interrupted sweep goes on and ends in the same bytes`() throws {
             let whole = try sweep(Self.slow, into: "whole").csv
             let launch = try Launch(
                 ["sweep", "--output", folder.entry("parts")] + Self.slow)

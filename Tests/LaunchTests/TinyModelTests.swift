@@ -1,3 +1,4 @@
+import TestLevels
 import TestModels
 import Testing
 import WeightFormats
@@ -34,14 +35,15 @@ extension LaunchTests {
         func `Every weight format, sharded, equals the reference`(format: WeightFormat) throws {
             try expectShardsEqualReference(
                 TinyLlama.build(format: format, isOutputTied: false),
-                on: ["1-dimm", "4-dimm", "16-dimm"], "\(format)")
+                on: TestLevel.current > .plain ? ["1-dimm", "4-dimm", "16-dimm"] : ["4-dimm"],
+                "\(format)")
         }
 
         @Test(arguments: WeightFormat.allCases)
         func `Every weight format follows the activity rule alike`(format: WeightFormat) throws {
             try expectShardsEqualReference(
                 TinyLlama.build(format: format, seed: 5, isOutputTied: false),
-                on: ["2-dimm", "rtx4090-8dimm"],
+                on: TestLevel.current > .plain ? ["2-dimm", "rtx4090-8dimm"] : ["2-dimm"],
                 options: ["--sparsity", "0.5"], "\(format), sparse")
         }
 

@@ -3,6 +3,7 @@ import Messages
 import ModelFile
 import Quantities
 import Scheduling
+import TestLevels
 import TestModels
 import Testing
 import Topology
@@ -36,7 +37,10 @@ import WeightFormats
 
     // MARK: Seeds
 
-    @Test(arguments: 0..<100 as Range<UInt64>)
+    /// A quarter of the seeds in a plain test.
+    private static let seeds: Range<UInt64> = 0..<(TestLevel.current == .plain ? 25 : 100)
+
+    @Test(arguments: seeds)
     func `Deaths and damage leave every logit as it is`(seed: UInt64) throws {
         let isGated = seed.isMultiple(of: 2)
         let model = try Self.model(isGated: isGated)
@@ -55,7 +59,7 @@ import WeightFormats
         #expect(!run.recoveries.isEmpty)
     }
 
-    @Test(arguments: 100..<200 as Range<UInt64>)
+    @Test(arguments: seeds.map { 100 + $0 })
     func `Deaths and damage while neurons move leave the tokens and one home for each`(
         seed: UInt64
     ) throws {
