@@ -50,15 +50,22 @@ private let rollup = """
 
     @Test func `Pages that a process writes are its private dirty ones`() async {
         await #expect(processExitsWith: .success) {
-            let before = try ProcessMemory.read(processIdentifier: getpid())
+            // The test runner's own threads may give pages back between two readings, so
+            // that one array may seem to cost less: the middle one of five counts.
             let byteCount = 32 << 20
-            let bytes = [UInt8](repeating: 7, count: byteCount)
-            let after = try ProcessMemory.read(processIdentifier: getpid())
-            let growth = after.privateDirtyByteCount - before.privateDirtyByteCount
-            guard bytes[byteCount - 1] == 7, growth >= byteCount - 4096, growth < byteCount * 2,
-                after.residentByteCount >= after.privateDirtyByteCount
-            else { exit(1) }
-            exit(0)
+            var arrays: [[UInt8]] = []
+            var growths: [Int] = []
+            for _ in 0..<5 {
+                let before = try ProcessMemory.read(processIdentifier: getpid())
+                arrays.append([UInt8](repeating: 7, count: byteCount))
+                let after = try ProcessMemory.read(processIdentifier: getpid())
+                growths.append(after.privateDirtyByteCount - before.privateDirtyByteCount)
+                #expect(after.residentByteCount >= after.privateDirtyByteCount)
+            }
+            #expect(arrays.allSatisfy { $0[byteCount - 1] == 7 })
+            let growth = growths.sorted()[growths.count / 2]
+            #expect(growth >= byteCount - 4096, "\(growths)")
+            #expect(growth < byteCount * 2, "\(growths)")
         }
     }
 
