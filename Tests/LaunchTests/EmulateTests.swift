@@ -1,4 +1,5 @@
 import Foundation
+import TestLevels
 import Testing
 
 /// What `emulate --json` says, as far as tests read it.
@@ -94,7 +95,11 @@ extension LaunchTests {
             "hermes-token-adjustment", "hermes-layer-adjustment", "hermes-adjustment",
         ]
 
-        @Test(arguments: processSystems)
+        /// Every second one in a plain test.
+        static let repeatedSystems = processSystems.enumerated()
+            .filter { TestLevel.current > .plain || $0.offset % 2 == 0 }.map(\.element)
+
+        @Test(arguments: repeatedSystems)
         func `Equal requests give equal bytes outside host`(system: String) throws {
             let options = ["--system", system, "--batch", "2", "--seed", "7"]
             let first = try withoutHost(emulate(options).output)

@@ -1,4 +1,5 @@
 import Foundation
+import TestLevels
 import Testing
 
 extension LaunchTests {
@@ -68,7 +69,8 @@ extension LaunchTests {
 
         /// The same by the wall clock: what the run really took, divided by the dilation. A
         /// disturbed machine makes single runs longer, so the shortest of three speaks for each.
-        @Test func `The wall clock of a paced run shows the same ratio`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "takes 11 seconds: CI runs it"))
+        func `The wall clock of a paced run shows the same ratio`() throws {
             let folder = try ScratchFolder()
             let file = try folder.write("topology.yaml", Self.topology)
             var shortest: [Int: Double] = [:]

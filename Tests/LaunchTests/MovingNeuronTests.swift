@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestLevels
 import Testing
 
 /// What `run --json` says of neurons that moved.
@@ -63,7 +64,7 @@ extension LaunchTests {
         }
 
         @Test(
-            arguments: ["4-dimm", "rtx4090-8dimm"],
+            arguments: TestLevel.current == .plain ? ["4-dimm"] : ["4-dimm", "rtx4090-8dimm"],
             ["static", "window", "window-1.15", "lpt"])
         func `Neurons move between the workers and the tokens stay`(
             topology: String, rebalance: String
@@ -122,7 +123,8 @@ extension LaunchTests {
             #expect(try withoutHost(run(options).output) == withoutHost(run(options).output))
         }
 
-        @Test func `A sparse run takes its rule along`() throws {
+        @Test(.enabled(if: TestLevel.current >= .ci, "calibrates the default model: CI runs it"))
+        func `A sparse run takes its rule along`() throws {
             _ = try DefaultModel.path()
             let arguments = [
                 "run", "--prompt", "Tell me about rivers.", "--tokens", "14", "--ignore-eos",

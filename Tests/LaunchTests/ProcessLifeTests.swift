@@ -171,7 +171,7 @@ extension LaunchTests {
         @Test func `A killed coordinator leaves nothing, at whatever moment`() throws {
             _ = try DefaultModel.path()
             var random = SplitMix64(seed: 2_502_16963)
-            let count = TestLevel.current == .plain ? 20 : 100
+            let count = TestLevel.current == .plain ? 10 : 100
             for moment in 0..<count {
                 let topology = ["16-dimm", "4-dimm"][moment % 2]
                 let launch = try Launch(Self.endlessRun + ["--topology", topology])

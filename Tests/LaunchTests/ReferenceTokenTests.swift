@@ -58,24 +58,18 @@ extension LaunchTests {
             #expect(document.dimms.allSatisfy { $0.activeNeurons > 0 }, "a DIMM had no cold work")
         }
 
-        /// One prompt in a plain test.
-        static var sparseCases: [Int] {
-            TestLevel.current > .plain ? Array(ReferenceText.all.indices) : [1]
-        }
-
-        @Test(arguments: sparseCases)
+        @Test(
+            .enabled(if: TestLevel.current >= .ci, "calibrates the default model: CI runs it"),
+            arguments: ReferenceText.all.indices)
         func `With 70 % of the neurons left out, sharded and reference still agree`(
             index: Int
         ) throws {
             _ = try DefaultModel.path()
-            let isPlain = TestLevel.current == .plain
-            let arguments =
-                Self.arguments(ReferenceText.all[index], tokens: isPlain ? 32 : 64)
-                + ["--sparsity", "0.7"]
+            let arguments = Self.arguments(ReferenceText.all[index]) + ["--sparsity", "0.7"]
             let outcome = try LaunchTests.start(arguments + ["--reference"], within: .seconds(300))
             try #require(outcome.ending == .exited(0), "\(outcome.errors)")
             let expected = try outcome.document()
-            for topology in isPlain ? ["4-dimm", "16-dimm"] : Self.topologies {
+            for topology in Self.topologies {
                 let sharded = try LaunchTests.start(arguments + ["--topology", topology])
                 try #require(sharded.ending == .exited(0), "\(sharded.errors)")
                 expectAgreement(

@@ -1,5 +1,6 @@
 import Foundation
 import TestModels
+import TestLevels
 import Testing
 
 /// What `run --json` says of the partition that it started with.
@@ -75,7 +76,9 @@ extension LaunchTests {
             return path
         }
 
-        @Test(arguments: ["1-dimm", "4-dimm", "rtx4090-8dimm"])
+        @Test(
+            arguments: TestLevel.current == .plain
+                ? ["4-dimm"] : ["1-dimm", "4-dimm", "rtx4090-8dimm"])
         func `Whatever the partition, a ReLU model's tokens are the reference's`(
             topology: String
         ) throws {

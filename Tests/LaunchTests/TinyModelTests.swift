@@ -9,7 +9,7 @@ extension LaunchTests {
         /// Topologies by DIMM count: 16 is more than any of these models has heads.
         private static var topologies: [String] {
             TestLevel.current > .plain
-                ? ReferenceTokenTests.topologies : ["1-dimm", "4-dimm", "16-dimm"]
+                ? ReferenceTokenTests.topologies : ["4-dimm", "16-dimm"]
         }
 
         private func expectShardsEqualReference(

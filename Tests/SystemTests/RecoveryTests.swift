@@ -38,7 +38,7 @@ import WeightFormats
     // MARK: Seeds
 
     /// A quarter of the seeds in a plain test.
-    private static let seeds: Range<UInt64> = 0..<(TestLevel.current == .plain ? 25 : 100)
+    private static let seeds: Range<UInt64> = 0..<(TestLevel.current == .plain ? 10 : 100)
 
     @Test(arguments: seeds)
     func `Deaths and damage leave every logit as it is`(seed: UInt64) throws {
