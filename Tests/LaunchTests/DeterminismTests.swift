@@ -113,7 +113,7 @@ extension LaunchTests {
             #expect(outcome.ending == .exited(75), "\(outcome.errors)")
         }
 
-        /// Half a minute each: a plain test takes one.
+        /// Up to half a minute each where the machine is busy: a plain test takes one.
         private static let topologies =
             TestLevel.current == .plain ? ["4-dimm"] : ["2-dimm", "4-dimm", "rtx4090-8dimm"]
 

@@ -1,6 +1,6 @@
 import Foundation
-import TestModels
 import TestLevels
+import TestModels
 import Testing
 
 /// What `run --json` says of the partition that it started with.

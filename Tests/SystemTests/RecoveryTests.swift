@@ -37,7 +37,7 @@ import WeightFormats
 
     // MARK: Seeds
 
-    /// A quarter of the seeds in a plain test.
+    /// A tenth of the seeds in a plain test.
     private static let seeds: Range<UInt64> = 0..<(TestLevel.current == .plain ? 10 : 100)
 
     @Test(arguments: seeds)
